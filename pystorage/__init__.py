@@ -1,0 +1,94 @@
+"""One dict for every cache: storages that are mutable mappings, and what is built of them.
+
+Everything is loaded when it is first used, so that importing the package costs next to nothing.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pystorage.bytestorage import ByteStorage as ByteStorage
+    from pystorage.errors import CapacityError as CapacityError
+    from pystorage.errors import ClosedError as ClosedError
+    from pystorage.errors import ConflictError as ConflictError
+    from pystorage.errors import DecodeError as DecodeError
+    from pystorage.errors import EncodeError as EncodeError
+    from pystorage.errors import IntegrityError as IntegrityError
+    from pystorage.errors import InvalidKeyError as InvalidKeyError
+    from pystorage.errors import MissingDependencyError as MissingDependencyError
+    from pystorage.errors import NotFoundError as NotFoundError
+    from pystorage.errors import ReadOnlyError as ReadOnlyError
+    from pystorage.errors import StorageError as StorageError
+    from pystorage.errors import StorageProviderError as StorageProviderError
+    from pystorage.errors import UnavailableError as UnavailableError
+    from pystorage.errors import UnsupportedOperation as UnsupportedOperation
+    from pystorage.keys import Key as Key
+    from pystorage.keys import Namespace as Namespace
+    from pystorage.memo import memoize as memoize
+    from pystorage.services import GZipPickleStorageService as GZipPickleStorageService
+    from pystorage.services import JSONStorageService as JSONStorageService
+    from pystorage.services import LRUStorageService as LRUStorageService
+    from pystorage.services import PickleStorageService as PickleStorageService
+    from pystorage.services import StorageService as StorageService
+    from pystorage.services import VolatileStorageService as VolatileStorageService
+    from pystorage.storage import ABSENT as ABSENT
+    from pystorage.storage import KEEP as KEEP
+    from pystorage.storage import Capability as Capability
+    from pystorage.storage import Stats as Stats
+    from pystorage.storage import Storage as Storage
+    from pystorage.storage_provider import StorageProvider as StorageProvider
+    from pystorage.storage_provider import open_storage as open  # noqa: F401
+    from pystorage.stores.file import FileStorage as FileStorage
+    from pystorage.stores.memory import LRUStorage as LRUStorage
+    from pystorage.stores.memory import MemoryStorage as MemoryStorage
+    from pystorage.wrappers.base import WrapperStorage as WrapperStorage
+    from pystorage.wrappers.volatile import VolatileStorage as VolatileStorage
+
+    __version__: str
+
+_ERRORS = (
+    "CapacityError ClosedError ConflictError DecodeError EncodeError IntegrityError InvalidKeyError "
+    "MissingDependencyError NotFoundError ReadOnlyError StorageError StorageProviderError "
+    "UnavailableError UnsupportedOperation"
+)
+_SERVICES = (
+    "GZipPickleStorageService JSONStorageService LRUStorageService PickleStorageService StorageService "
+    "VolatileStorageService"
+)
+
+#: Public name → module, and the name there where it differs.
+_PLACES = {
+    **dict.fromkeys(_ERRORS.split(), "errors"),
+    **dict.fromkeys(_SERVICES.split(), "services"),
+    **dict.fromkeys(("ABSENT", "KEEP", "Capability", "Stats", "Storage"), "storage"),
+    **dict.fromkeys(("Key", "Namespace"), "keys"),
+    **dict.fromkeys(("LRUStorage", "MemoryStorage"), "stores.memory"),
+    "ByteStorage": "bytestorage",
+    "FileStorage": "stores.file",
+    "StorageProvider": "storage_provider",
+    "VolatileStorage": "wrappers.volatile",
+    "WrapperStorage": "wrappers.base",
+    "memoize": "memo",
+    "open": "storage_provider:open_storage",
+}
+
+# Not "open": a star import must not hide the builtin.
+__all__ = [*sorted({*_PLACES} - {"open"})]
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pystorage")
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'pystorage' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, _, other = place.partition(":")
+    value = getattr(import_module(f"pystorage.{module}"), other or name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES, "__version__"})

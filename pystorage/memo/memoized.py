@@ -1,0 +1,390 @@
+"""Memoized: a function whose results are kept in a storage."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Iterator, MutableMapping
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, cast, overload
+
+from pystorage.errors import DecodeError
+from pystorage.memo.bound import BoundMemoized
+from pystorage.storage import ABSENT, Storage
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from pystorage.memo.callkey import CallKey
+
+P = ParamSpec("P")
+Q = ParamSpec("Q")
+R = TypeVar("R")
+D = TypeVar("D")
+S = TypeVar("S")
+
+_log = logging.getLogger("pystorage.memo")
+
+
+class CacheInfo(NamedTuple):
+    """Figures of one memoized function in this process, laid out as those of ``functools.lru_cache``.
+
+    Args:
+        hits: Calls that were answered from the storage.
+        misses: Calls that were computed.
+        maxsize: How much the storage may hold; None where it has no bound, or none that it tells.
+        currsize: Results kept now; None where the storage is shared with others, so that it would have to
+            be searched.
+
+    Raises:
+        Nothing.
+    """
+
+    hits: int
+    misses: int
+    maxsize: int | None
+    currsize: int | None
+
+
+class Memoized(Generic[P, R]):
+    """A function whose results are kept in a storage: what ``memoize`` makes.
+
+    It is called as the function is. The methods take the same arguments; what is no argument of the
+    function comes before them.
+
+    Args:
+        function: The function.
+        storage: Where the results are kept.
+        call_key: Makes the key of a call.
+        ttl: Seconds that a result lives, > 0; None is for ever.
+        own: Whether nobody else uses the storage.
+        parameters: How it was made, for ``cache_parameters``.
+
+    Raises:
+        Nothing.
+
+    Threads: as the storage. Calls that miss at the same time compute each for itself; the last result stays.
+    Processes: as the storage; all of them find the same results.
+    """
+
+    # Those of the function.
+    __name__: str
+    __qualname__: str
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        storage: MutableMapping[Any, Any],
+        call_key: CallKey,
+        *,
+        ttl: float | None,
+        own: bool,
+        parameters: dict[str, object],
+    ) -> None:
+        # First, since it copies whatever attributes the function has.
+        functools.update_wrapper(self, function)
+        self.__wrapped__ = function
+        self._storage = storage
+        self._call_key = call_key
+        self._ttl = ttl
+        self._own = own
+        self._parameters = parameters
+        # A dict gives back the very object, so there is nothing to read again; and so does our own memory.
+        self._keeps_objects = own or type(storage) is dict
+        self._told = False
+        self._hits, self._misses, self._undecodable = _Counter(), _Counter(), _Counter()
+
+    # ------------------------------------------------------------------ calls
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        key = self._call_key(args, kwargs)
+        found = self._find(key)
+        if found is not ABSENT:
+            self._hits.add()
+            return found  # type: ignore[no-any-return]
+        self._misses.add()
+        return self._computed(key, args, kwargs)
+
+    def key_for(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
+        """Give the key under which the result of a call is kept.
+
+        Args:
+            args: As for the function.
+            kwargs: As for the function.
+
+        Returns:
+            The key in ``storage``: the same in every process and on every machine.
+
+        Raises:
+            TypeError: The function cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
+
+        Example:
+            >>> import string
+            >>> from pystorage import memoize
+            >>> capwords = memoize({})(string.capwords)
+            >>> capwords.key_for("a b") == capwords.key_for(s="a b", sep=None)
+            True
+        """
+        return self._call_key(args, kwargs)
+
+    def peek(self, default: D, /, *args: P.args, **kwargs: P.kwargs) -> R | D:
+        """Give the result of a call if it is kept, without computing and without counting.
+
+        Args:
+            default: Given where it is not kept, or can't be decoded.
+            args: As for the function.
+            kwargs: As for the function.
+
+        Returns:
+            The result or the default.
+
+        Raises:
+            TypeError: The function cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
+            StorageError: The storage cannot be read.
+
+        Cost: one read.
+        """
+        try:
+            return self._storage.get(self._call_key(args, kwargs), default)  # type: ignore[no-any-return]
+        except DecodeError:
+            return default
+
+    def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Keep a result for a call without computing it.
+
+        Args:
+            value: The result.
+            args: As for the function.
+            kwargs: As for the function.
+
+        Raises:
+            TypeError: The function cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
+            StorageError: The storage cannot hold the value, or refused.
+
+        Cost: one write.
+        """
+        self._keep(self._call_key(args, kwargs), value)
+
+    def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
+        """Forget the result of one call.
+
+        Args:
+            args: As for the function.
+            kwargs: As for the function.
+
+        Returns:
+            Whether it was kept.
+
+        Raises:
+            TypeError: The function cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
+            StorageError: The storage refused.
+
+        Cost: one removal.
+        """
+        try:
+            del self._storage[self._call_key(args, kwargs)]
+        except KeyError:
+            return False
+        return True
+
+    def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Compute a call, whether its result is kept or not, and keep it anew.
+
+        Args:
+            args: As for the function.
+            kwargs: As for the function.
+
+        Returns:
+            The result, as the next call will give it.
+
+        Raises:
+            TypeError: The function cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
+            StorageError: The storage cannot hold the result, or refused.
+            Exception: Whatever the function raises; what was kept before stays.
+
+        Cost: one computation and one write.
+        """
+        return self._computed(self._call_key(args, kwargs), args, kwargs)
+
+    # ------------------------------------------------------------------ the whole
+
+    @property
+    def storage(self) -> MutableMapping[Any, Any]:
+        """Where the results are kept.
+
+        Returns:
+            The storage that was given, or the one of this function.
+
+        Raises:
+            Nothing.
+        """
+        return self._storage
+
+    @property
+    def key_prefix(self) -> str:
+        """What the keys of this function begin with, and no others.
+
+        Returns:
+            Module, qualified name and version: for ``storage.scan``.
+
+        Raises:
+            Nothing.
+        """
+        return self._call_key.prefix
+
+    @property
+    def undecodable(self) -> int:
+        """How many results were kept but could not be decoded, and so were computed anew.
+
+        Returns:
+            Their number in this process, since the last ``cache_clear``; each is counted as a miss, too.
+
+        Raises:
+            Nothing.
+        """
+        return self._undecodable.value()
+
+    def cache_info(self) -> CacheInfo:
+        """Give the figures of this function in this process.
+
+        Returns:
+            Hits, misses, maxsize and currsize; what is unknown is None.
+
+        Raises:
+            Nothing.
+
+        Cost: O(1); the storage is not searched.
+        """
+        maxsize = getattr(self._storage, "maxsize", None)
+        return CacheInfo(
+            self._hits.value(),
+            self._misses.value(),
+            maxsize if isinstance(maxsize, int) else None,
+            len(self._storage) if self._own else None,
+        )
+
+    def cache_parameters(self) -> dict[str, object]:
+        """Tell how the function was memoized.
+
+        Returns:
+            The keywords of ``memoize`` with their values, and ``maxsize``, in a new dict.
+
+        Raises:
+            Nothing.
+        """
+        return {"maxsize": self.cache_info().maxsize, **self._parameters}
+
+    def cache_clear(self) -> None:
+        """Forget all results of this function, and its figures; nothing else in the storage is touched.
+
+        Raises:
+            StorageError: The storage refused.
+
+        Cost: one scan of the storage for ``key_prefix`` and one bulk removal; a storage of its own is emptied.
+        """
+        if self._own:
+            self._storage.clear()
+        elif isinstance(self._storage, Storage):
+            self._storage.delete_many(list(self._storage.scan(self.key_prefix)))
+        else:
+            for key in [key for key in self._storage if _begins(key, self.key_prefix)]:
+                self._storage.pop(key, None)
+        self._hits, self._misses, self._undecodable = _Counter(), _Counter(), _Counter()
+
+    # ------------------------------------------------------------------ as a function
+
+    @overload
+    def __get__(self, instance: None, owner: type | None = None) -> Self: ...
+    @overload
+    def __get__(
+        self: Memoized[Concatenate[S, Q], R], instance: S, owner: type | None = None
+    ) -> BoundMemoized[Q, R]: ...
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self if instance is None else BoundMemoized(cast("Memoized[Any, R]", self), instance)
+
+    def __repr__(self) -> str:
+        # The repr of a mapping that is no storage shows what it holds.
+        place = repr(self._storage) if isinstance(self._storage, Storage) else type(self._storage).__name__
+        return f"<memoized {self.__module__}.{self.__qualname__} in {place}>"
+
+    def __reduce__(self) -> str:
+        return self.__qualname__
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object) -> Self:
+        return self
+
+    # ------------------------------------------------------------------ one result
+
+    def _find(self, key: str) -> Any:
+        try:
+            return self._storage.get(key, ABSENT)
+        except DecodeError as error:
+            self._undecodable.add()
+            if not self._told:
+                self._told = True
+                _log.warning(
+                    "a kept result of %s.%s() cannot be decoded (%s) and is computed anew; this is said once",
+                    self.__module__,
+                    self.__qualname__,
+                    type(error).__name__,
+                )
+            return ABSENT
+
+    def _computed(self, key: str, args: Any, kwargs: Any) -> R:
+        value = self.__wrapped__(*args, **kwargs)
+        if isinstance(value, (CoroutineType, GeneratorType, AsyncGeneratorType)):
+            self._refuse(value)
+        self._keep(key, value)
+        if self._keeps_objects:
+            return value
+        # What a storage gives may differ from what it was given, as a tuple that JSON makes a list.
+        try:
+            return self._storage.get(key, value)  # type: ignore[no-any-return]
+        except DecodeError:
+            return value
+
+    def _keep(self, key: str, value: R) -> None:
+        if self._ttl is None:
+            self._storage[key] = value
+        else:
+            self._storage.set(key, value, ttl=self._ttl)  # type: ignore[attr-defined]
+
+    def _refuse(self, value: object) -> None:
+        if not isinstance(value, AsyncGeneratorType):
+            value.close()  # type: ignore[attr-defined]
+        raise TypeError(
+            f"{self.__qualname__}() gave a {type(value).__name__}, which can be used once and so is no "
+            "result to keep: memoize a function that gives the values"
+        )
+
+
+class _Counter:
+    """Counts what several threads do without a lock where it is quick; reading takes one."""
+
+    __slots__ = ("_count", "_lock", "_reads", "add")
+
+    def __init__(self) -> None:
+        self._count: Iterator[int] = itertools.count()
+        self._lock = threading.Lock()
+        self._reads = 0
+        #: Count one more: a single step of the interpreter.
+        self.add = self._count.__next__
+
+    def value(self) -> int:
+        with self._lock:
+            self._reads += 1
+            return next(self._count) - self._reads + 1
+
+
+def _begins(key: object, prefix: str) -> bool:
+    return isinstance(key, str) and key.startswith(prefix)

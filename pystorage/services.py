@@ -1,0 +1,159 @@
+"""The services: storages with the codec, suffix and place that their names promise, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TypedDict, TypeVar, Unpack
+
+from pystorage.storage import Storage, Timer
+from pystorage.stores.file import Durability, FileStorage, Layout
+from pystorage.stores.memory import LRUStorage
+from pystorage.wrappers.volatile import VolatileStorage
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+StorageService = Storage
+VolatileStorageService = VolatileStorage
+
+Path = str | os.PathLike[str]
+
+
+class FileOptions(TypedDict, total=False):
+    """What ``FileStorage`` takes besides path, codec and suffix.
+
+    Raises:
+        Nothing.
+    """
+
+    layout: Layout
+    durability: Durability
+    mode: int
+    timer: Timer
+    trust: bool
+
+
+class JSONStorageService(FileStorage[K, V]):
+    """A folder of JSON files.
+
+    Args:
+        path: The folder; None is the system's temporary one.
+        suffix: What the files end in.
+        options: More arguments of ``FileStorage``.
+
+    Raises:
+        UnavailableError: The folder cannot be made or read.
+        DecodeError: The folder was written by a newer pystorage.
+        ValueError: An argument is out of its range.
+
+    Cost: as ``FileStorage``.
+    Threads: any number.
+    Processes: any number.
+
+    Example:
+        >>> import tempfile
+        >>> storage = JSONStorageService(tempfile.mkdtemp())
+        >>> storage["some_key"] = {"text": "Hello World!"}
+        >>> storage["some_key"]
+        {'text': 'Hello World!'}
+    """
+
+    def __init__(
+        self, path: Path | None = None, suffix: str = "storage.json", **options: Unpack[FileOptions]
+    ) -> None:
+        super().__init__(_place(path), codec="json", suffix=suffix, **options)
+
+
+class PickleStorageService(FileStorage[K, V]):
+    """A folder of pickle files, of which it loads none that somebody else may have written.
+
+    Args:
+        path: The folder; None is the system's temporary one.
+        suffix: What the files end in.
+        options: More arguments of ``FileStorage``.
+
+    Raises:
+        UnavailableError: The folder cannot be made or read.
+        DecodeError: The folder was written by a newer pystorage.
+        ValueError: An argument is out of its range.
+
+    Cost: as ``FileStorage``.
+    Threads: any number.
+    Processes: any number.
+
+    Example:
+        >>> import tempfile
+        >>> storage = PickleStorageService(tempfile.mkdtemp())
+        >>> storage["key"] = {1, 2}
+        >>> storage["key"]
+        {1, 2}
+    """
+
+    def __init__(
+        self, path: Path | None = None, suffix: str = "storage.pkl", **options: Unpack[FileOptions]
+    ) -> None:
+        super().__init__(_place(path), codec="pickle", suffix=suffix, **options)
+
+
+class GZipPickleStorageService(FileStorage[K, V]):
+    """A folder of compressed pickle files, of which it loads none that somebody else may have written.
+
+    Args:
+        path: The folder; None is the system's temporary one.
+        suffix: What the files end in.
+        options: More arguments of ``FileStorage``.
+
+    Raises:
+        UnavailableError: The folder cannot be made or read.
+        DecodeError: The folder was written by a newer pystorage.
+        ValueError: An argument is out of its range.
+
+    Cost: as ``FileStorage``, and the compression.
+    Threads: any number.
+    Processes: any number.
+
+    Example:
+        >>> import tempfile
+        >>> storage = GZipPickleStorageService(tempfile.mkdtemp())
+        >>> storage["key"] = [0] * 1000
+        >>> len(storage["key"]), storage.stats().bytes < 200
+        (1000, True)
+    """
+
+    def __init__(
+        self, path: Path | None = None, suffix: str = "storage.pkl.gz", **options: Unpack[FileOptions]
+    ) -> None:
+        super().__init__(_place(path), codec="pickle+gzip", suffix=suffix, **options)
+
+
+class LRUStorageService(LRUStorage[K, V]):
+    """A number of values in memory, of which the least recently used makes room.
+
+    Args:
+        memory_blocks: How many values, > 0.
+
+    Raises:
+        ValueError: It is not a number above 0.
+
+    Cost: as ``LRUStorage``.
+    Threads: any number.
+    Processes: each has its own.
+
+    Example:
+        >>> storage = LRUStorageService(memory_blocks=2)
+        >>> storage.update(a=1, b=2, c=3)
+        >>> list(storage)
+        ['b', 'c']
+    """
+
+    __slots__ = ()
+
+    def __init__(self, memory_blocks: int = 10) -> None:
+        if isinstance(memory_blocks, bool) or not isinstance(memory_blocks, int) or memory_blocks < 1:
+            raise ValueError(f"memory_blocks must be an int of at least 1, not {memory_blocks!r}")
+        super().__init__(memory_blocks)
+
+
+def _place(path: Path | None) -> Path:
+    return tempfile.gettempdir() if path is None else path

@@ -1,0 +1,138 @@
+"""Entry files as streams: the value alone, without the header before it."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from typing import Any
+
+from pystorage.codecs import header
+
+
+def read_header(descriptor: int) -> header.Header:
+    """Read the header of an open entry.
+
+    Args:
+        descriptor: The file, at its start.
+
+    Returns:
+        The header; ``BARE`` where there is none.
+
+    Raises:
+        DecodeError: It is damaged, cut short or of a newer format.
+        OSError: The file cannot be read.
+    """
+    data = os.read(descriptor, header.USUAL_SIZE)
+    while True:
+        try:
+            return header.read(data)
+        except header.Truncated as error:
+            more = os.read(descriptor, error.needed - len(data))
+            if not more:
+                raise
+            data += more
+
+
+class EntryReader(io.FileIO):
+    """The value of an entry as a file of its own.
+
+    Args:
+        descriptor: The open file; closed with this one.
+        start: Where in it the value begins.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+
+    def __init__(self, descriptor: int, start: int) -> None:
+        super().__init__(descriptor, "rb")
+        self._start = start
+        super().seek(start)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if whence == os.SEEK_SET:
+            if offset < 0:
+                raise ValueError(f"negative seek position {offset}")
+            offset += self._start
+        return super().seek(offset, whence) - self._start
+
+    def tell(self) -> int:
+        return super().tell() - self._start
+
+
+class EntryWriter(io.RawIOBase):
+    """Writes the value of an entry, and a header before it where one is needed.
+
+    Args:
+        descriptor: The open file, empty; left open.
+        prefix: Gives the header, always of the same size; None where only a value that looks like one
+            needs it.
+        failed: Called when the file cannot be written, to raise what that is to the caller.
+
+    Raises:
+        Nothing.
+    """
+
+    def __init__(
+        self, descriptor: int, prefix: Callable[[], bytes] | None, failed: Callable[[OSError], Any]
+    ) -> None:
+        self._descriptor: int | None = descriptor
+        self._prefix = prefix
+        self._failed = failed
+        # What came first is held back until it is enough to tell whether it looks like a header.
+        self._held: bytes | None = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        with memoryview(data) as view:
+            size = view.nbytes
+            if self._descriptor is None:
+                return size
+            if self._held is None:
+                self._put(view.cast("B"))
+            else:
+                self._held += bytes(view)
+                if len(self._held) >= len(header.MAGIC):
+                    self._begin()
+        return size
+
+    def finish(self) -> None:
+        """Complete the file.
+
+        Raises:
+            UnavailableError: It cannot be written.
+        """
+        if self._held is not None:
+            self._begin()
+        if self._prefix is not None and self._descriptor is not None:
+            # A time to live counts from now on, when the entry becomes visible.
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            self._put(memoryview(self._prefix()))
+
+    def discard(self) -> None:
+        """Drop what is still to be written.
+
+        Raises:
+            Nothing.
+        """
+        self._descriptor = None
+
+    def _begin(self) -> None:
+        held, self._held = self._held or b"", None
+        if self._prefix is not None:
+            held = self._prefix() + held
+        elif held.startswith(header.MAGIC):
+            held = header.prefix() + held
+        self._put(memoryview(held))
+
+    def _put(self, view: memoryview) -> None:
+        if self._descriptor is None:
+            return
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            self._failed(error)

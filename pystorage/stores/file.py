@@ -1,0 +1,407 @@
+"""FileStorage: a folder with one file for each entry."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import Any, BinaryIO, ClassVar, Final, Literal, NoReturn, TypeVar, cast
+
+from pystorage._sync import FileLeases, Lease
+from pystorage.bytestorage import ByteStorage
+from pystorage.codecs import Codec, header, resolve_codec
+from pystorage.errors import DecodeError, InvalidKeyError, StorageProviderError
+from pystorage.naming import OWN, Naming, TreeNaming
+from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl
+from pystorage.stores._entryfile import EntryReader, EntryWriter, read_header
+from pystorage.stores._folder import Folder
+from pystorage.stores._settings import Settings
+from pystorage.urls import StorageURL, flag, octal
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+Layout = Literal["flat", "tree"]
+Durability = Literal["none", "process", "power"]
+
+_BUFFER: Final = 1 << 17
+_CAPABILITIES: Final = (
+    Capability.TTL
+    | Capability.ADD
+    | Capability.SWAP
+    | Capability.INCR
+    | Capability.LOCK
+    | Capability.SCAN
+    | Capability.PERSISTENT
+    | Capability.SHARED
+)
+
+_TODO: Final[dict[int, str]] = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room within the quota",
+    errno.EROFS: "the disk is mounted read-only: choose another folder",
+    errno.EACCES: "give this user the right to it, or choose another folder",
+    errno.EPERM: "give this user the right to it, or choose another folder",
+    errno.ELOOP: "a symbolic link lies there, which is not followed: remove it",
+    errno.EISDIR: "a folder lies where the file should be: move it away",
+    errno.ENOTDIR: "a file lies where the folder should be: move it away",
+    errno.ENOENT: "make the folder again, or open the storage anew",
+    errno.EMFILE: "close files, or allow this process more of them",
+}
+
+
+class FileStorage(ByteStorage[K, V]):
+    """A folder with one file for each entry, shared by any number of processes.
+
+    The entry of a plain key is the file ``{path}/{key}.{suffix}``; other keys are escaped so that no two
+    share a file and none leaves the folder.
+
+    Args:
+        path: The folder; made if it is missing.
+        codec: How values become bytes: a codec or its name; None is JSON.
+        suffix: What the files end in, after a dot: of ``[A-Za-z0-9._-]``, ending in none of dot; may be
+            empty. Storages in one folder need suffixes of which none ends in another.
+        layout: ``"flat"`` is one folder, and never looks into others; ``"tree"`` makes folders of ``/`` in
+            keys and owns all below the folder.
+        durability: ``"process"``: what was written survives the death of the process; ``"power"``: a
+            power cut too; ``"none"`` promises less, and is today the same as ``"process"``.
+        mode: Permissions of the files, 0o600 … 0o777; folders get the matching ones.
+        timer: The clock of the deadlines, in seconds, the same for all processes.
+        trust: Load pickles that somebody else may have written.
+
+    Raises:
+        UnavailableError: The folder cannot be made or read.
+        DecodeError: The folder was written by a newer pystorage, or its settings are damaged.
+        StorageProviderError: There is no codec of that name.
+        TypeError: The codec's names are in an order that cannot work.
+        ValueError: Another argument is out of its range, or pickles would be shared with other users.
+
+    Cost: a read opens one file, a write makes and renames one; ``len`` and iteration list the folder, and
+        read the head of each file once any entry was given a deadline.
+    Threads: any number.
+    Processes: any number; all operations are atomic. On network file systems as far as these rename
+        atomically and have advisory locks.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> storage = FileStorage(folder)
+        >>> storage["some_key"] = {"text": "Hello World!"}
+        >>> open(f"{folder}/some_key.storage").read()
+        '{"text": "Hello World!"}'
+    """
+
+    url_options: ClassVar[Mapping[str, Callable[[str], object]]] = {
+        "codec": str,
+        "suffix": str,
+        "layout": str,
+        "durability": str,
+        "mode": octal,
+        "trust": flag,
+    }
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        codec: Codec | str | None = None,
+        suffix: str = "storage",
+        layout: Layout = "flat",
+        durability: Durability = "process",
+        mode: int = 0o600,
+        timer: Timer = time.time,
+        trust: bool = False,
+    ) -> None:
+        codec = resolve_codec(codec)
+        self._state: dict[str, Any] = {
+            "path": os.path.abspath(os.fspath(path)),
+            "codec": codec,
+            "suffix": suffix,
+            "layout": layout,
+            "durability": durability,
+            "mode": mode,
+            "timer": timer,
+            "trust": trust,
+        }
+        self._check_arguments()
+        try:
+            self._folder = Folder(self._state["path"], suffix, mode, durability == "power")
+            self._settings = Settings(self._folder)
+            self._folder.sweep()
+            self._guarded = codec.runs_code and not trust and not self._folder.only_ours()
+            fold_case = self._settings["fold_case"] or self._folder.folds_case()
+        except OSError as error:
+            self._fail("open", path, error)
+        naming = TreeNaming(suffix, fold_case=fold_case) if layout == "tree" else Naming(fold_case=fold_case)
+        super().__init__(codec, naming, timer)
+        self.capabilities = _CAPABILITIES | Capability.STREAM if codec.streams else _CAPABILITIES
+        self._leases = FileLeases(self._folder.leases, timer, mode, self._folder.make_own)
+
+    def _check_arguments(self) -> None:
+        state = self._state
+        suffix, mode = state["suffix"], state["mode"]
+        if suffix and (not Naming().plain(suffix) or len(suffix) > 40):
+            raise ValueError(
+                f"suffix must be at most 40 of [A-Za-z0-9._-], with no dot at its ends, not {suffix!r}"
+            )
+        if state["layout"] not in ("flat", "tree"):
+            raise ValueError(f"layout must be 'flat' or 'tree', not {state['layout']!r}")
+        if state["layout"] == "tree" and not suffix:
+            raise ValueError("layout='tree' needs a suffix, to tell the file of 'a' from the folder of 'a/b'")
+        if state["durability"] not in ("none", "process", "power"):
+            raise ValueError(f"durability must be 'none', 'process' or 'power', not {state['durability']!r}")
+        if not isinstance(mode, int) or mode & ~0o777 or mode & 0o600 != 0o600:
+            raise ValueError(f"mode must be 0o600 … 0o777 and let the owner read and write, not {mode!r}")
+        if state["codec"].runs_code and mode & 0o022 and not state["trust"]:
+            raise ValueError(
+                f"mode={mode:#o} lets others write pickles that this process would run; choose another codec, "
+                "or write trust=True if these others may run code here"
+            )
+
+    @classmethod
+    def _url_place(cls, url: StorageURL) -> tuple[Any, ...]:
+        if url.host not in ("", "localhost") or not url.path:
+            raise StorageProviderError(
+                f"{url.scheme}: URLs name a folder on this machine, as in {url.scheme}:///var/cache/app or "
+                f"{url.scheme}:cache"
+            )
+        return (url.path,)
+
+    @property
+    def path(self) -> str:
+        """The folder, absolute.
+
+        Raises:
+            Nothing.
+        """
+        return self._folder.path
+
+    # ------------------------------------------------------------------ primitives
+
+    def _read(self, name: str) -> bytes | None:
+        return self._folder.read(name, guarded=self._guarded)
+
+    def _write(self, name: str, data: bytes) -> None:
+        self._before_write()
+        self._folder.write(name, data)
+
+    def _write_if(self, name: str, expected: bytes | None, data: bytes) -> bool:
+        self._before_write()
+        return self._folder.write(name, data, lambda: self._folder.read(name) == expected)
+
+    def _remove(self, name: str) -> bool:
+        return self._folder.remove(name)
+
+    def _remove_if(self, name: str, head: bytes) -> None:
+        self._folder.remove(name, lambda: (self._folder.head(name, len(head)) or b"") == head)
+
+    def _head(self, name: str) -> bytes | None:
+        return self._folder.head(name, header.USUAL_SIZE)
+
+    def _names(self, prefix: str) -> list[str]:
+        if self._state["layout"] == "flat":
+            ending = self._folder.ending
+            length = -len(ending) or None
+            return [name[:length] for name in self._folder.files() if name.endswith(ending)]
+        below, slash, _ = prefix.rpartition("/")
+        # A name that is too long lies at the top, whatever folder its key begins with.
+        names = self._folder.tree_names("")
+        if slash:
+            start = self._naming.name(prefix + "x").rpartition("/")[0] + "/"
+            names = [name for name in names if name.startswith(start) or self._naming.is_shortened(name)]
+        return names
+
+    def __len__(self) -> int:
+        files = self._plain_files()
+        return super().__len__() if files is None else len(files)
+
+    def __iter__(self) -> Iterator[K]:
+        files = self._plain_files()
+        if files is None:
+            return super().__iter__()
+        length = -len(self._folder.ending) or None
+        return iter(cast("list[K]", [name[:length] for name in files]))
+
+    def _plain_files(self) -> list[str] | None:
+        """Give the listing as it is, if every file in it is an entry of a plain key that never expires.
+
+        That is the usual case, and a look at all names at once is much faster than one at each.
+        """
+        self._check_open()
+        try:
+            if self._state["layout"] == "tree" or self._may_expire():
+                return None
+            files = self._folder.files()
+        except OSError as error:
+            self._fail("list the keys", ABSENT, error)
+        ending = self._folder.ending
+        if self._naming.all_plain(files, ending):
+            return files
+        files = [name for name in files if name.endswith(ending)]  # other storages share the folder
+        return files if self._naming.all_plain(files, ending) else None
+
+    scan = ByteStorage.scan  # which looks at the names itself, and does not need the iteration
+
+    def _may_expire(self) -> bool:
+        return self._settings["deadlines"]
+
+    def _expect_deadline(self) -> None:
+        self._settings.note("deadlines")
+
+    def _before_write(self) -> None:
+        if self._naming.fold_case:
+            self._settings.note("fold_case")
+
+    # ------------------------------------------------------------------ locks, streams
+
+    def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
+        seconds = checked_ttl(ttl)
+        if seconds is None:
+            raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
+        return self._leases.held(self._write_name(key)[0], seconds, timeout, repr(self))
+
+    def open_read(self, key: K) -> BinaryIO:
+        if not self._codec.streams:
+            return super().open_read(key)
+        name, place = self._read_name(key)
+        try:
+            descriptor = self._folder.open(place)
+            if descriptor is None:
+                raise KeyError(key)
+            try:
+                head = read_header(descriptor)
+                if head.deadline is not None and self._timer() >= head.deadline:
+                    raise KeyError(key)
+                file = EntryReader(descriptor, head.size)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        except OSError as error:
+            self._fail("open", key, error)
+        except DecodeError as error:
+            raise self._error(DecodeError, "open", key, error, "the bytes are left where they are") from error
+        return self._codec.reader(cast(BinaryIO, io.BufferedReader(file, _BUFFER)))
+
+    def open_write(self, key: K, *, ttl: float | None = None) -> AbstractContextManager[BinaryIO]:
+        if not self._codec.streams:
+            return super().open_write(key, ttl=ttl)
+        seconds = checked_ttl(ttl)
+        return self._stream(key, *self._write_name(key), seconds)
+
+    @contextmanager
+    def _stream(self, key: K, name: str, place: str, ttl: float | None) -> Iterator[BinaryIO]:
+        long_name = None if name == place else name
+
+        def prefix() -> bytes:
+            return header.prefix(deadline=self._deadline(ttl), name=long_name)
+
+        def failed(error: OSError) -> NoReturn:
+            self._fail("write", key, error)
+
+        with ExitStack() as stack:
+            try:
+                if ttl is not None:
+                    self._expect_deadline()
+                self._before_write()
+                path, descriptor = stack.enter_context(self._folder.new_file())
+            except OSError as error:
+                failed(error)
+            raw = EntryWriter(descriptor, prefix if ttl is not None or long_name else None, failed)
+            buffer = io.BufferedWriter(raw, _BUFFER)
+            file = self._codec.writer(cast(BinaryIO, buffer))
+            try:
+                yield file
+                file.close()
+                if not buffer.closed:
+                    buffer.flush()
+                raw.finish()
+            except BaseException:
+                raw.discard()  # so that closing what is above it writes nothing more
+                file.close()
+                buffer.close()
+                raise
+            try:
+                self._folder.put(descriptor, path, place)
+            except OSError as error:
+                failed(error)
+
+    # ------------------------------------------------------------------ figures, lifecycle
+
+    def stats(self) -> Stats:
+        """Count the entries and their bytes.
+
+        Returns:
+            ``size`` and ``bytes``, both of what lies there, expired entries among it; the rest is None.
+
+        Raises:
+            UnavailableError: The folder cannot be read.
+
+        Cost: lists the folder and looks at each file.
+        """
+        size = total = 0
+        for name in self._listed(""):
+            if self._naming.is_shortened(name) or self._key(name) is not ABSENT:
+                with suppress(FileNotFoundError):
+                    total += os.lstat(self._folder.file(name)).st_size
+                    size += 1
+        return Stats(size=size, bytes=total)
+
+    def adopt(self) -> int:
+        """Rename files whose names are keys as they are, as older programs wrote them, to our names.
+
+        ``{path}/two words.{suffix}`` becomes the entry of the key ``"two words"``. A file whose name is
+        already that of an entry is left alone, and so is one whose new name is taken.
+
+        Returns:
+            How many files were renamed.
+
+        Raises:
+            UnavailableError: A file cannot be renamed.
+
+        Cost: lists the folder.
+        """
+        renamed = 0
+        for name in self._listed(""):
+            if self._naming.is_shortened(name) or self._key(name) is not ABSENT or name.startswith(OWN):
+                continue
+            key = os.fsencode(name).decode(errors="surrogateescape")
+            try:
+                place = self._naming.name(key)
+                if place == self._naming.shortened(place) and self._folder.rename(name, place):
+                    renamed += 1
+            except InvalidKeyError:
+                continue  # not UTF-8: no key has this name
+            except OSError as error:
+                self._fail("adopt", name, error)
+        return renamed
+
+    def close(self) -> None:
+        super().close()
+        self._folder.close()
+
+    def _reason(self, error: OSError) -> tuple[str, str]:
+        why = error.strerror or str(error)
+        if error.filename is not None:
+            why += f" ({error.filename!r})"
+        return why, _TODO.get(error.errno or 0, "")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self._state)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        FileStorage.__init__(self, state.pop("path"), **state)
+
+    def __repr__(self) -> str:
+        state = self._state
+        settings = [repr(state["path"]), f"codec={state['codec']!r}", f"suffix={state['suffix']!r}"]
+        settings += [
+            f"{name}={state[name]!r}"
+            for name, usual in (("layout", "flat"), ("durability", "process"), ("trust", False))
+            if state[name] != usual
+        ]
+        if state["mode"] != 0o600:
+            settings.append(f"mode={state['mode']:#o}")
+        return f"{type(self).__name__}({', '.join(settings)})"

@@ -38,6 +38,7 @@ class Binding:
         "more",
         "name",
         "others",
+        "spelled",
     )
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -53,6 +54,10 @@ class Binding:
         #: Parameter → its default, or EMPTY, in their order.
         self.defaults: dict[str, object] = {name: each.default for name, each in parameters.items()}
         kinds = {name: each.kind for name, each in parameters.items()}
+        #: Parameter → how a signature has it: ``a``, ``*args``, ``**others``.
+        self.spelled = {
+            name: str(each.replace(default=EMPTY, annotation=EMPTY)) for name, each in parameters.items()
+        }
         #: The parameters by position that can be passed by keyword too.
         self.by_keyword = frozenset(
             name for name, kind in kinds.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -82,18 +87,6 @@ class Binding:
             Nothing.
         """
         return tuple(self.defaults)
-
-    @property
-    def positions(self) -> int:
-        """How many parameters can be passed by position.
-
-        Returns:
-            Their number, without those that ``*args`` takes.
-
-        Raises:
-            Nothing.
-        """
-        return len(self._positional)
 
     @property
     def is_plain(self) -> bool:

@@ -50,7 +50,7 @@ class CallKey:
         >>> from string import capwords
         >>> call_key = CallKey(capwords)
         >>> call_key(("a b",), {})
-        'string.capwords-2aa75a4ff2e7e1c2a0a8a3de6fcf3dd9'
+        'string.capwords-22ea0b9253810d87daa0139a7d264728'
         >>> call_key(("a b",), {}) == call_key((), {"sep": None, "s": "a b"})
         True
     """
@@ -88,7 +88,9 @@ class CallKey:
             self._choose = None if kept.keeps_all else kept
         # Where this many arguments by position are the whole call, there is nothing to bind.
         self._plain = len(binding.names) if binding.is_plain and self._choose is None else -1
-        head = (LAYOUT, name, version, self.typed, key is not None, self._names, _captured(function))
+        # A value under *args is another thing than one under a parameter that is called args.
+        spelled = tuple(binding.spelled.get(each, each) for each in self._names)
+        head = (LAYOUT, name, version, self.typed, key is not None, spelled, _captured(function))
         self._start = blake2b(_encoded(canonical(head, typed=True)), digest_size=_DIGEST_SIZE)
         #: What the keys of all calls begin with, and no other function's.
         self.prefix = (

@@ -77,8 +77,9 @@ def memoize(
     anew and overwritten.
 
     Args:
-        storage: Any storage or mutable mapping, which may be shared by many functions. None: an
-            ``LRUStorage`` of this function's own, in memory, of 1024 results.
+        storage: Any storage or mutable mapping, which may be shared by many functions, and by many programs
+            as long as no two functions there have the same module and name. None: an ``LRUStorage`` of this
+            function's own, in memory, of 1024 results; a dict or ``MemoryStorage()`` has no bound.
         ttl: Seconds that a result lives, > 0; None is for ever.
         key: Says what a call is known by instead of all its arguments: a function of some of the parameters,
             by their names, as ``lambda user: user.id``.

@@ -289,7 +289,14 @@ def _class(value: type, _: Walk) -> str:
 
 
 def _method(value: types.MethodType, walk: Walk) -> str:
-    return "M" + "".join(walk.texts(value, (value.__func__, value.__self__)))
+    owner, name = value.__self__, getattr(value.__func__, "__name__", "")
+    if getattr(owner, name, None) != value:
+        raise Unfingerprintable(
+            f"the method {name} is not what {type(owner).__qualname__} has under that name",
+            "give a method by the name that it has in its class",
+        )
+    # Equal objects of two classes may have different methods of one name.
+    return f"M{sized(class_label(type(owner)))}{sized(name)}{walk.texts(value, (owner,))[0]}"
 
 
 def by_name(value: object, _: Walk) -> str:

@@ -287,7 +287,7 @@ class Memoized(Generic[P, R]):
         Raises:
             StorageError: The storage refused.
 
-        Cost: one scan of the storage for ``key_prefix`` and one bulk removal; a storage of its own is emptied.
+        Cost: one scan of the storage for ``key_prefix`` and one bulk removal; its own storage is emptied.
         """
         if self._own:
             self._storage.clear()
@@ -363,7 +363,7 @@ class Memoized(Generic[P, R]):
         if not isinstance(value, AsyncGeneratorType):
             value.close()  # type: ignore[attr-defined]
         raise TypeError(
-            f"{self.__qualname__}() gave a {type(value).__name__}, which can be used once and so is no "
+            f"{self.__qualname__}() gave one {type(value).__name__}, which can be used once and so is no "
             "result to keep: memoize a function that gives the values"
         )
 

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from setuptools import setup
+import sys
 
-setup()
+from setuptools import Extension, setup
+
+HEADERS = ["_table", "_order", "_deadlines", "_callbacks", "_operations", "_bulk", "_methods"]
+
+ENGINE = Extension(
+    "pystorage.engine._engine",
+    sources=["pystorage/engine/_engine.c"],
+    depends=[f"pystorage/engine/{name}.h" for name in HEADERS],
+    extra_compile_args=[] if sys.platform == "win32" else ["-std=c11", "-O3", "-Wall", "-Wextra"],
+    optional=True,  # without a compiler the twin in Python does the same
+)
+
+setup(ext_modules=[ENGINE])

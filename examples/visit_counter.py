@@ -1,4 +1,4 @@
-"""Count visits from many processes at once, and forget each visitor after a day."""
+"""Count visits from many processes at once, and begin anew a day after the first."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ def visit(name: str) -> int:
     """Note a visit and say how many there have been: each process opens the folder for itself."""
     with FileStorage[str, int]("visits") as visits:
         # Not `visits[name] += 1`: another process might write between the read and the write.
-        count = visits.incr(name)
-        visits.expire(name, DAY)
-        return count
+        return visits.incr(name, ttl=DAY)
 
 
 def main() -> None:

@@ -23,7 +23,8 @@ An absent key is no error of ours: it is the builtin ``KeyError`` with the calle
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 
 class StorageError(Exception):
@@ -54,18 +55,19 @@ class StorageError(Exception):
     def __str__(self) -> str:
         return self.message
 
-    def __reduce__(self) -> tuple[Callable[..., StorageError], tuple[object, ...]]:
-        # Exceptions pickle by their positional arguments; ours carry keyword ones, and OSError
-        # keeps its errno beside them.
-        return _rebuild, (type(self), self.message, self.storage, self.key, getattr(self, "errno", None))
+    def __reduce__(self) -> tuple[Callable[..., StorageError], tuple[Any, ...]]:
+        # Exceptions pickle by their positional arguments; ours carry keyword ones, a subclass may take
+        # others, and what OSError and ImportError keep is not in the dictionary.
+        state = dict(vars(self))
+        state.update((name, getattr(self, name)) for name in ("errno", "name") if hasattr(self, name))
+        return _rebuild, (type(self), state)
 
 
-def _rebuild(
-    kind: type[StorageError], message: str, storage: str | None, key: object, errno: int | None
-) -> StorageError:
-    error = kind(message, storage=storage, key=key)
-    if errno is not None and isinstance(error, OSError):
-        error.errno = errno
+def _rebuild(kind: type[StorageError], state: Mapping[str, Any]) -> StorageError:
+    error = kind.__new__(kind)
+    StorageError.__init__(error, state["message"])
+    for name, value in state.items():
+        setattr(error, name, value)
     return error
 
 
@@ -183,7 +185,7 @@ def near(name: str, known: Iterable[str]) -> str:
         known: The names there are.
 
     Returns:
-        The end of a sentence: ``"; did you mean …?"`` or ``"; there are …"``.
+        The end of a sentence: ``"; did you mean …?"``, ``"; there are …"`` or ``"; there are none"``.
 
     Raises:
         Nothing.

@@ -29,7 +29,8 @@ from pystorage.keys import Key
 
 _DEVICES = r"(?i:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|\Z)"
 _DEVICE = re.compile(_DEVICES)
-_TOKEN = re.compile(r"%[g-z]|(?:[^%]|%[0-9A-F]{2})+")
+# What stands behind the marks of numbers, bytes and Keys belongs to them, and may be nothing.
+_TOKEN = re.compile(r"%[ikrxy](?:[^%]|%[0-9A-F]{2})*|%[g-z]|(?:[^%]|%[0-9A-F]{2})+")
 _SHORTENED = re.compile(r"(?s:.{100})%~[0-9a-f]{32}")
 
 # Many names at once, each behind a newline: the characters of a plain name, and what makes one of these
@@ -43,8 +44,8 @@ _ODD_LINE = re.compile(
 _PREFIX_LENGTH: Final = 100
 _DEPTH: Final = 50
 _HEX: Final = frozenset("0123456789ABCDEF")
-# CPython refuses to write longer integers in decimal unless told otherwise.
-_DECIMAL_BITS: Final = 10_000
+# CPython writes and reads integers of 640 digits in decimal, whatever it was told; longer ones perhaps not.
+_DECIMAL_BITS: Final = 2_000
 
 #: What the names of a storage's own files begin with.
 OWN: Final = "%pystorage"
@@ -256,21 +257,22 @@ class Naming:
     def _parsed(self, token: str, rest: Iterator[str]) -> object:
         if not token.startswith("%") or token[1:2] in _HEX:
             return unquote_to_bytes(token).decode()
-        match token:
+        mark, content = token[:2], token[2:]
+        match mark:
             case "%s":
                 return ""
             case "%n":
                 return None
             case "%i":
-                return int(next(rest, ""))
+                return int(content)
             case "%x":
-                return int(next(rest, ""), 16)
+                return int(content, 16)
             case "%r":
-                return float(next(rest, ""))
+                return float(content)
             case "%y":
-                return unquote_to_bytes(next(rest, ""))
+                return unquote_to_bytes(content)
             case "%k":
-                return Key(unquote_to_bytes(next(rest, "")).decode())
+                return Key(unquote_to_bytes(content).decode())
             case "%t":
                 return tuple(self._items(rest))
         raise ValueError(f"not the name of a key: it holds {token!r}")
@@ -326,7 +328,7 @@ class TreeNaming(Naming):
 
     def _folder(self, name: str) -> str:
         """Name a folder so that no file of a key can have the same name."""
-        if name.endswith(f".{self.suffix}"):
+        if name.lower().endswith(f".{self.suffix.lower()}"):
             return f"{name[:-1]}%{ord(name[-1]):02X}"
         return name
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import inspect
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, cast
 
-from pystorage.errors import StorageProviderError, near
+from pystorage.errors import MissingDependencyError, StorageProviderError, near
 from pystorage.storage import Storage
-from pystorage.urls import SCHEMES, StorageURL, loaded, scheme_class, without_secrets
+from pystorage.urls import SCHEMES, StorageURL, loaded, made, scheme_class, scheme_of, without_secrets
 
 Factory = Callable[..., Any]
 
 _GROUP: Final = "pystorage.storages"
-# At least two characters: C:\cache is a path.
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-# Arguments that are storages themselves, so that a text there is a URL.
-_INNER: Final = frozenset({"inner", "fallback", "tiers", "shards", "mounts"})
+# Arguments that are a storage themselves, so that a text there is a URL, and those that are several.
+_ONE: Final = frozenset({"inner", "fallback"})
+_SEVERAL: Final = frozenset({"tiers", "shards", "mounts"})
 
 _BUILTIN: Final[dict[str, str]] = {
     "storage.memory": "pystorage.stores.memory:MemoryStorage",
@@ -101,8 +99,10 @@ class StorageProvider:
             The storage.
 
         Raises:
-            StorageProviderError: There is no such name; the message lists near ones.
+            StorageProviderError: There is no such name, which lists near ones, or the package that gave it
+                is broken.
             MissingDependencyError: It needs a package that is not installed.
+            TypeError: The name is no text.
             Exception: What the constructor raises comes through unchanged.
         """
         return self._factory(name)(*args, **kwargs)
@@ -138,18 +138,24 @@ class StorageProvider:
             >>> StorageProvider().open("lru:?maxsize=1000")
             LRUStorage(1000)
         """
+        return self._opened(url, overrides)
+
+    def _opened(self, url: str | os.PathLike[str], overrides: Mapping[str, Any]) -> Any:
         text = os.fspath(url)
-        scheme = _SCHEME.match(text) if isinstance(url, str) else None
+        if not isinstance(text, str):
+            raise TypeError(f"a storage is opened by a URL or path that is a str, not {type(text).__name__}")
+        if not text:
+            raise StorageProviderError("an empty URL names no storage; write '.' for the current folder")
+        scheme = scheme_of(text) if isinstance(url, str) else None
         if scheme is None:
-            return scheme_class("file")(text, **overrides)
-        name = scheme[1].lower()
-        if name not in SCHEMES:
-            hint = f"; write './{text}' for a folder of that name" if "//" not in text else ""
+            return made(scheme_class("file"), f"the path {text!r}", (text,), overrides)
+        if scheme not in SCHEMES:
+            shown = without_secrets(text)
+            hint = "" if "//" in text or shown != text else f"; write './{text}' for a folder of that name"
             raise StorageProviderError(
-                f"no storage opens {without_secrets(text)!r}: the scheme {name!r} is unknown"
-                f"{near(name, SCHEMES)}{hint}"
+                f"no storage opens {shown!r}: the scheme {scheme!r} is unknown{near(scheme, SCHEMES)}{hint}"
             )
-        kind: type[Storage[Any, Any]] = scheme_class(name)
+        kind: type[Storage[Any, Any]] = scheme_class(scheme)
         return kind.from_url(StorageURL.parse(text), **overrides)
 
     def from_config(self, config: Mapping[str, Any] | str | os.PathLike[str]) -> Any:
@@ -178,10 +184,10 @@ class StorageProvider:
         path = os.fspath(config)
         with open(path, "rb") as file:
             try:
-                loaded = tomllib.load(file)
+                config = tomllib.load(file)
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise StorageProviderError(f"the configuration {path!r} is not TOML: {error}") from error
-        return self._configured(loaded, repr(path))
+        return self._configured(config, repr(path))
 
     def _configured(self, config: Mapping[str, Any], where: str) -> Any:
         arguments = {
@@ -189,42 +195,51 @@ class StorageProvider:
         }
         name, url = arguments.pop("storage", None), arguments.pop("url", None)
         if isinstance(url, str) and name is None:
-            return self.open(url, **arguments)
+            return self._opened(url, arguments)
         if not isinstance(name, str) or url is not None:
             raise StorageProviderError(
                 f"{where} must say either storage = a name, or url = a URL{near('', self.names())}"
             )
         factory = self._factory(name if name in self.names() else f"storage.{name}", asked=name)
         if "inner" in arguments:
-            arguments = {_inner_argument(factory): arguments.pop("inner"), **arguments}
-        try:
-            inspect.signature(factory).bind(**arguments)
-        except TypeError as error:
-            raise StorageProviderError(f"{where} does not fit the storage {name!r}: {error}") from error
-        return factory(**arguments)
+            inner = _inner_argument(factory)
+            if inner != "inner" and inner in arguments:
+                raise StorageProviderError(f"{where} must say either inner or {inner}, which are the same")
+            arguments[inner] = arguments.pop("inner")
+        return made(factory, where, (), arguments)
 
     def _argument(self, name: str, value: Any, where: str) -> Any:
-        if isinstance(value, Mapping) and ("storage" in value or "url" in value):
-            return self._configured(value, where)
-        if name not in _INNER:
+        if isinstance(value, Storage):  # which is a mapping, too
             return value
-        if isinstance(value, str):
+        if isinstance(value, Mapping) and (name in _ONE or "storage" in value or "url" in value):
+            return self._configured(value, where)
+        if name in _ONE and isinstance(value, (str, os.PathLike)):
             return self.open(value)
-        if isinstance(value, Mapping):
-            return {key: self._argument(name, inner, f"{where}.{key}") for key, inner in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._argument(name, inner, f"{where}[{at}]") for at, inner in enumerate(value)]
+        if name in _SEVERAL and isinstance(value, Mapping):
+            return {key: self._argument("inner", inner, f"{where}.{key}") for key, inner in value.items()}
+        if name in _SEVERAL and isinstance(value, (list, tuple)):
+            return [self._argument("inner", inner, f"{where}[{at}]") for at, inner in enumerate(value)]
         return value
 
     def _factory(self, name: str, asked: str | None = None) -> Factory:
-        factory = self._registered.get(name) or _BUILTIN.get(name)
-        if factory is not None:
-            return cast(Factory, loaded(factory))
+        if not isinstance(name, str):
+            raise TypeError(f"a storage is named by a str, not {type(name).__name__}")
+        if name in self._registered:
+            return self._registered[name]
+        if name in _BUILTIN:
+            return cast(Factory, loaded(_BUILTIN[name]))
         plug_in = _plug_ins().get(name)
         if plug_in is None:
             wrong = name if asked is None else asked
             raise StorageProviderError(f"no storage is named {wrong!r}{near(wrong, self.names())}")
-        return cast(Factory, plug_in.load())
+        try:
+            return cast(Factory, plug_in.load())
+        except (ImportError, AttributeError) as error:
+            kind = MissingDependencyError if isinstance(error, ModuleNotFoundError) else StorageProviderError
+            raise kind(
+                f"the storage {name!r} cannot be loaded from {plug_in.value!r}, where an installed package "
+                f"says it is: {error}"
+            ) from error
 
 
 def open_storage(url: str | os.PathLike[str], **overrides: Any) -> Any:
@@ -255,8 +270,14 @@ def _plug_ins() -> dict[str, EntryPoint]:
 
 
 def _inner_argument(factory: Factory) -> str:
-    """Give the name of the argument that takes the inner storage: the first one."""
-    for name, parameter in inspect.signature(factory).parameters.items():
+    """Give the name of the argument that takes the inner storage: ``inner``, or else the first one."""
+    try:
+        parameters = inspect.signature(factory).parameters
+    except ValueError:  # some builtins do not tell what they take
+        return "inner"
+    if "inner" in parameters:
+        return "inner"
+    for name, parameter in parameters.items():
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD:
             return name
     raise StorageProviderError(f"{factory!r} takes no inner storage")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pystorage.errors import StorageProviderError, near
@@ -19,15 +20,20 @@ SCHEMES: dict[str, str | type] = {
     "file": "pystorage.stores.file:FileStorage",
 }
 
+# At least two characters: C:\cache is a path.
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_REST: Final = re.compile(r"[?#]")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class StorageURL:
     """The parts of a URL that names a storage: ``scheme://host/path?option=value``.
 
     Args:
         scheme: In lower case.
         host: With user and port, as written; empty where there is none.
-        path: With percent escapes resolved.
+        path: With percent escapes resolved; bytes that are not UTF-8 as ``os.fsdecode`` gives them.
         options: The query, escapes resolved; ``+`` stays a plus (``codec=pickle+gzip``).
         text: The URL as it was given.
 
@@ -44,7 +50,7 @@ class StorageURL:
     host: str
     path: str
     options: Mapping[str, str]
-    text: str = field(repr=False)  # may hold a password
+    text: str
 
     @classmethod
     def parse(cls, text: str) -> StorageURL:
@@ -57,28 +63,38 @@ class StorageURL:
             Its parts.
 
         Raises:
-            StorageProviderError: It has no scheme, a fragment, or an option that is given twice or
-                without a value.
+            StorageProviderError: It has no scheme, a fragment, a control character, or an option that is
+                given twice, without a value or not in UTF-8.
         """
+        if scheme_of(text) is None:
+            raise StorageProviderError(f"the URL {without_secrets(text)!r} has no scheme, such as 'file:'")
+        if _CONTROL.search(text):
+            raise StorageProviderError(
+                f"the URL {without_secrets(text)!r} holds a control character; write a newline as '%0A'"
+            )
         try:
             parts = urlsplit(text)
-        except ValueError as error:
-            raise StorageProviderError(f"this is not a URL that can be opened: {error}") from error
-        if not parts.scheme:
-            raise StorageProviderError(f"the URL {without_secrets(text)!r} has no scheme, such as 'file:'")
-        if parts.fragment:
-            raise StorageProviderError(
-                f"the URL {without_secrets(text)!r} has a fragment; write a '#' of the path as '%23'"
-            )
+        except ValueError:
+            # The error would show the host, and with it a password.
+            raise StorageProviderError(f"the host of {without_secrets(text)!r} cannot be read") from None
+        path = unquote(parts.path, errors="surrogateescape")
+        if "#" in text or "\0" in path:
+            fault = "a fragment; write a '#' as '%23'" if "#" in text else "a NUL character"
+            raise StorageProviderError(f"the URL {without_secrets(text)!r} has {fault}")
         options: dict[str, str] = {}
         for piece in filter(None, parts.query.split("&")):
             name, equals, value = piece.partition("=")
-            name = unquote(name)
+            try:
+                name, value = unquote(name, errors="strict"), unquote(value, errors="strict")
+            except UnicodeDecodeError:
+                raise StorageProviderError(
+                    f"an option of {without_secrets(text)!r} is not percent-encoded UTF-8"
+                ) from None
             if not equals or name in options:
                 fault = "is given twice" if name in options else "has no value"
-                raise StorageProviderError(f"the option {name!r} of {without_secrets(text)!r} {fault}")
-            options[name] = unquote(value)
-        return cls(parts.scheme.lower(), parts.netloc, unquote(parts.path), options, text)
+                raise StorageProviderError(f"{_option(name, text)} of {without_secrets(text)!r} {fault}")
+            options[name] = value
+        return cls(parts.scheme.lower(), parts.netloc, path, options, text)
 
     def converted(self, converters: Mapping[str, Callable[[str], object]]) -> dict[str, object]:
         """Give the options as Python values.
@@ -96,7 +112,7 @@ class StorageURL:
         for name, text in self.options.items():
             if name not in converters:
                 raise StorageProviderError(
-                    f"{self.scheme}: URLs have no option {name!r}{near(name, converters)}"
+                    f"{self.scheme}: URLs do not have {_option(name, self.text)}{near(name, converters)}"
                 )
             try:
                 values[name] = converters[name](text)
@@ -105,6 +121,34 @@ class StorageURL:
                     f"the option {name!r} of a {self.scheme}: URL cannot be {text!r}: {error}"
                 ) from error
         return values
+
+    def __repr__(self) -> str:
+        return f"StorageURL({without_secrets(self.text)!r})"
+
+
+def _option(name: str, text: str) -> str:
+    # With an "@" after it, the "?" may stand in a password, and what follows it be no option.
+    return "an option there" if "@" in text.partition("?")[2] else f"the option {name!r}"
+
+
+def scheme_of(text: str) -> str | None:
+    """Give the scheme that a text begins with, whether it is known or not.
+
+    Args:
+        text: A URL or a path.
+
+    Returns:
+        The scheme in lower case; None where the text is a path, such as ``C:\\cache``.
+
+    Raises:
+        Nothing.
+
+    Example:
+        >>> scheme_of("LRU:?maxsize=5"), scheme_of("a/b:c")
+        ('lru', None)
+    """
+    scheme = _SCHEME.match(text)
+    return scheme[1].lower() if scheme else None
 
 
 def scheme_class(scheme: str) -> Any:
@@ -145,8 +189,36 @@ def loaded(place: Any) -> Any:
     return getattr(import_module(module), name)
 
 
+def made(factory: Callable[..., Any], what: str, args: Iterable[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Call what makes a storage, once it is seen that it takes these arguments.
+
+    Args:
+        factory: A class or function.
+        what: Where the arguments come from, for the message.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+
+    Returns:
+        What it makes.
+
+    Raises:
+        StorageProviderError: It takes other arguments.
+        Exception: What it raises itself.
+    """
+    from inspect import signature  # which takes as long to import as all else here
+
+    try:
+        signature(factory).bind(*args, **kwargs)
+    except TypeError as error:
+        name = getattr(factory, "__qualname__", type(factory).__qualname__)
+        raise StorageProviderError(f"{what} does not fit {name}: {error}") from error
+    except ValueError:
+        pass  # some builtins do not tell what they take
+    return factory(*args, **kwargs)
+
+
 def without_secrets(text: str) -> str:
-    """Give a URL without what may be secret: user, password and the values of its options.
+    """Give a URL without what may be secret: user, password and all that follows a question mark.
 
     Args:
         text: A URL, or what was meant as one.
@@ -161,12 +233,18 @@ def without_secrets(text: str) -> str:
         >>> without_secrets("redis://:hunter2@localhost:6379/0?password=x")
         'redis://…@localhost:6379/0?…'
     """
-    head, question, _ = text.partition("?")
-    scheme, slashes, rest = head.partition("//")
-    authority, slash, path = rest.partition("/")
-    if "@" in authority:
-        authority = "…@" + authority.rpartition("@")[2]
-    return scheme + slashes + authority + slash + path + (question and "?…")
+    scheme = _SCHEME.match(text)
+    start = "" if scheme is None else scheme[0]
+    rest = text.removeprefix(start)
+    if rest.startswith("//"):
+        start, rest = f"{start}//", rest[2:]
+    mark = _REST.search(rest)
+    place = rest[: mark.start()] if mark else rest
+    if "@" in rest[len(place) :]:  # then the mark may stand in a password
+        return f"{start}…"
+    if "@" in place:
+        place = "…@" + place.rpartition("@")[2]
+    return start + place + (f"{mark[0]}…" if mark else "")
 
 
 def flag(text: str) -> bool:

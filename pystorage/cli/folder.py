@@ -21,7 +21,12 @@ PARTS = ("figures", "runs", "notes", "tokens", "sessions")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a folder weighs: files, the bytes in them, and the bytes of the blocks that they take.
+    """What a folder weighs.
+
+    Args:
+        files: How many there are.
+        size: The bytes in them.
+        allocated: The bytes of the disk blocks that they take.
 
     Raises:
         Nothing.

@@ -12,7 +12,12 @@ import pystorage
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A title, a sentence, and lines of Python that share their names.
+    """A few lines of Python that show one thing.
+
+    Args:
+        title: What it is about.
+        says: A sentence on what happens.
+        lines: The lines, which share their names.
 
     Raises:
         Nothing.

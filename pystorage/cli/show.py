@@ -62,7 +62,7 @@ def tour(place: Path, words: Sequence[str], source: Path | None) -> None:
     screen.title("What it came to")
     again = shlex.join(["pystorage", "tour", *words])
     screen.table(_rows(first, second, cold, folder.usage(place), place, f"{again} --clean"))
-    screen.say("What to try next:")
+    screen.title("What to try next")
     screen.line(f"{again:<30}  # again: warm from the start", indent=2)
     screen.line("pystorage tour --source FOLDER  # your own code instead of Python's", indent=2)
     screen.line(f"{again} --clean", indent=2)
@@ -146,7 +146,7 @@ class Screen:
             Nothing.
         """
         for line, gave in lines:
-            self._console.print(self._text("  >>> ", "dim") + self._text(line, "bold"), soft_wrap=True)
+            self._console.print(self._text("  >>> ").append_text(self._text(line, "bold")), soft_wrap=True)
             if gave is not None:
                 self._console.print(self._text(f"  {gave}", "green"), soft_wrap=True)
 
@@ -223,11 +223,11 @@ def _rows(
         rows.append(("cold", "not known: an earlier run was cut short; --clean, then run again"))
     else:
         when = f" (the run of {cold.when})" if cold.when else ""
-        rows.append(("cold", f"{cold.seconds:.3f} seconds{when}"))
+        rows.append(("cold", f"{cold.seconds:.3g} seconds{when}"))
     if first.hits:
         came = f"{first.hits:,} hits, {first.misses:,} misses"
-        rows.append(("first pass", f"{first.seconds:.3f} seconds, {came}"))
-    rows.append(("warm", f"{second.seconds:.3f} seconds"))
+        rows.append(("first pass", f"{first.seconds:.3g} seconds, {came}"))
+    rows.append(("warm", f"{second.seconds:.3g} seconds"))
     if cold is not None:
         rows.append(("ratio", f"{cold.seconds / second.seconds:,.0f} times as fast from the storage"))
     blocks = f"{_amount(usage.allocated)} of disk blocks"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pystorage import FileStorage, memoize
 from pystorage.cli import measure
@@ -21,23 +22,31 @@ from pystorage.errors import UnavailableError
 class Pass:
     """One pass over all modules: how long it took, and where the figures came from.
 
+    Args:
+        seconds: How long it took.
+        hits: The modules whose figures were in the storage.
+        misses: Those that were measured.
+        unreadable: Files that could not be read, and have no figures.
+        figures: The figures of each file, by its path.
+
     Raises:
         Nothing.
     """
 
     seconds: float
-    #: Read from the storage.
     hits: int
-    #: Measured.
     misses: int
-    #: Files that could not be read, and have no figures.
     unreadable: int
     figures: dict[str, Figures]
 
 
 @dataclass(frozen=True, slots=True)
 class Cold:
-    """The seconds of a pass that found nothing in the storage, and when it was, if it was in an earlier run.
+    """How long a pass took that found nothing in the storage.
+
+    Args:
+        seconds: How long it took.
+        when: When it was, for people; None in this run.
 
     Raises:
         Nothing.
@@ -51,6 +60,16 @@ class Cold:
 class Summary:
     """What the figures of all modules say together.
 
+    Args:
+        lines: All lines.
+        functions: All functions, methods too.
+        classes: All classes.
+        documented: The mean share of definitions with a docstring, 0.0 to 1.0.
+        deepest: How many blocks are inside one another at most.
+        deepest_module: The path of the module where that is; empty where there is none.
+        imports: The packages that most modules import, those first.
+        problems: The modules that this Python cannot parse.
+
     Raises:
         Nothing.
     """
@@ -58,13 +77,10 @@ class Summary:
     lines: int
     functions: int
     classes: int
-    #: The mean share of documented definitions, 0.0 to 1.0.
     documented: float
     deepest: int
     deepest_module: str
-    #: Most imported first.
     imports: tuple[str, ...]
-    #: Modules that this Python cannot parse.
     problems: int
 
 
@@ -109,14 +125,13 @@ def find_modules(root: Path) -> list[Path]:
     return sorted(found)
 
 
-def figures_of(path: str, size: int, mtime_ns: int, version: int) -> Figures:
-    """Measure one file; what could make an answer stale is an argument, and so a part of its key.
+def figures_of(path: str, size: int, mtime_ns: int) -> Figures:
+    """Measure one file; what makes an answer stale is an argument, and so a part of what it is known by.
 
     Args:
         path: The file.
         size: Its length in bytes.
         mtime_ns: When it was changed, in nanoseconds.
-        version: That of :mod:`pystorage.cli.measure`.
 
     Returns:
         Its figures.
@@ -146,13 +161,13 @@ def measure_all(modules: Sequence[Path], folder: Path, tick: Callable[[], None])
     """
     figures: dict[str, Figures] = {}
     unreadable = 0
-    with FileStorage(folder) as storage:
-        remembered = memoize(storage)(figures_of)
+    with FileStorage[str, Figures](folder) as storage:
+        remembered = memoize(storage, version=measure.VERSION)(figures_of)
         begin = time.perf_counter()
         for module in modules:
             try:
                 status = module.stat()
-                found = remembered(str(module), status.st_size, status.st_mtime_ns, measure.VERSION)
+                found = remembered(str(module), status.st_size, status.st_mtime_ns)
             except UnavailableError:
                 # An OSError too, but of the storage's own.
                 raise
@@ -180,10 +195,9 @@ def remember_cold(folder: Path, root: Path, first: Pass) -> Cold | None:
     Raises:
         StorageError: The storage cannot be read or written.
     """
-    with FileStorage(folder) as runs:
+    with FileStorage[str, dict[str, Any]](folder) as runs:
         if not first.hits:
-            now = datetime.now().astimezone().isoformat(sep=" ", timespec="minutes")
-            runs[str(root)] = {"seconds": first.seconds, "when": now}
+            runs[str(root)] = {"seconds": first.seconds, "when": f"{datetime.now():%Y-%m-%d %H:%M}"}
             return Cold(first.seconds, None)
         earlier = runs.get(str(root))
     return Cold(earlier["seconds"], earlier["when"]) if earlier else None

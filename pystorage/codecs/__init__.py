@@ -3,20 +3,61 @@
 A codec is given to a storage, as an object or by name: ``codec="json"``, ``codec="pickle+gzip"``.
 """
 
-from pystorage.codecs.base import CODECS, ChainCodec, Codec, resolve_codec
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pystorage.codecs.base import CODECS, ChainCodec, Codec, label_of, resolve_codec
 from pystorage.codecs.compress import GzipCodec, LzmaCodec, ZlibCodec
 from pystorage.codecs.serialize import BytesCodec, JSONCodec, PickleCodec, TextCodec
+
+if TYPE_CHECKING:
+    from pystorage.codecs.encrypt import EncryptedCodec
+    from pystorage.codecs.keyring import EnvironmentKeys
+    from pystorage.codecs.protect import ChecksumCodec, SignedCodec
+    from pystorage.codecs.reencode import reencode
+    from pystorage.codecs.typed import MsgspecCodec
+    from pystorage.codecs.versioned import VersionedCodec
+    from pystorage.codecs.zstandard import ZstdCodec
 
 __all__ = [
     "CODECS",
     "BytesCodec",
     "ChainCodec",
+    "ChecksumCodec",
     "Codec",
+    "EncryptedCodec",
+    "EnvironmentKeys",
     "GzipCodec",
     "JSONCodec",
     "LzmaCodec",
+    "MsgspecCodec",
     "PickleCodec",
+    "SignedCodec",
     "TextCodec",
+    "VersionedCodec",
     "ZlibCodec",
+    "ZstdCodec",
+    "label_of",
+    "reencode",
     "resolve_codec",
 ]
+
+#: What most programs do not need, and so is loaded when it is first used.
+_LATER = {
+    "ChecksumCodec": "protect",
+    "EncryptedCodec": "encrypt",
+    "EnvironmentKeys": "keyring",
+    "MsgspecCodec": "typed",
+    "SignedCodec": "protect",
+    "VersionedCodec": "versioned",
+    "ZstdCodec": "zstandard",
+    "reencode": "reencode",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value

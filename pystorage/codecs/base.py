@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from abc import ABC, abstractmethod
+from contextlib import ExitStack
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, BinaryIO, ClassVar, Final, cast
 
 from pystorage.errors import StorageProviderError, near
 
-#: Name → ``"module:Class"``; the class is made without arguments.
+#: Name → ``"module:Class"``, called without arguments.
 CODECS: Final[dict[str, str]] = {
     "json": "pystorage.codecs.serialize:JSONCodec",
     "pickle": "pystorage.codecs.serialize:PickleCodec",
@@ -17,6 +20,16 @@ CODECS: Final[dict[str, str]] = {
     "gzip": "pystorage.codecs.compress:GzipCodec",
     "zlib": "pystorage.codecs.compress:ZlibCodec",
     "lzma": "pystorage.codecs.compress:LzmaCodec",
+    "zstd": "pystorage.codecs.zstandard:ZstdCodec",
+    "msgpack": "pystorage.codecs.typed:msgpack",
+    "checksum": "pystorage.codecs.protect:ChecksumCodec",
+}
+
+
+# Names that are no codec's, as these codecs are not made of a name alone → what to write instead.
+_WITH_KEYS: Final[dict[str, str]] = {
+    **dict.fromkeys(("sign", "signed", "hmac"), "SignedCodec(keys)"),
+    **dict.fromkeys(("encrypt", "encrypted", "aes"), "EncryptedCodec(keys)"),
 }
 
 
@@ -39,6 +52,10 @@ class Codec(ABC):
 
     #: Whether it takes bytes, so that it can stand behind another codec in a chain.
     takes_bytes: ClassVar[bool] = False
+    #: Whether it refuses bytes that somebody without a secret key wrote.
+    vouches: ClassVar[bool] = False
+    #: What its bytes are, the same for all settings that read one another's; "" is its class.
+    label: ClassVar[str] = ""
 
     @property
     def runs_code(self) -> bool:
@@ -57,6 +74,20 @@ class Codec(ABC):
             Nothing.
         """
         return False
+
+    def behind(self, before: tuple[Codec, ...]) -> Codec:
+        """Give the codec that stands behind others in a chain.
+
+        Args:
+            before: The codecs before it, the first first.
+
+        Returns:
+            Itself, or one that binds its bytes to those before.
+
+        Raises:
+            Nothing.
+        """
+        return self
 
     @abstractmethod
     def encode(self, value: Any, name: str) -> bytes:
@@ -88,6 +119,30 @@ class Codec(ABC):
             DecodeError: These are not bytes of this codec, or not whole.
             IntegrityError: They were changed, or belong to another key.
         """
+
+    @property
+    def writes_back(self) -> bool:
+        """Whether a storage should write a value again that it read and that is ``outdated``.
+
+        Raises:
+            Nothing.
+        """
+        return False
+
+    def outdated(self, data: bytes, name: str) -> bool:
+        """Tell whether bytes that can be read are not as they would be written now.
+
+        Args:
+            data: What was stored.
+            name: The name of its key.
+
+        Returns:
+            Whether an older key or version made them.
+
+        Raises:
+            DecodeError: These are not bytes of this codec.
+        """
+        return False
 
     def reader(self, file: BinaryIO) -> BinaryIO:
         """Give a file of the value's bytes above a file of the stored ones.
@@ -159,17 +214,16 @@ class ChainCodec(Codec):
             flat.extend(codec.codecs if isinstance(codec, ChainCodec) else [codec])
         if not flat:
             raise TypeError("a chain needs at least one codec")
-        for before, codec in zip(flat, flat[1:], strict=False):
+        for before, codec in pairwise(flat):
             if not codec.takes_bytes:
                 raise TypeError(
                     f"{codec!r} cannot stand behind {before!r}: it takes values, not bytes; put it first"
                 )
-        self.codecs = tuple(flat)
+        self.codecs = tuple(codec.behind(tuple(flat[:at])) for at, codec in enumerate(flat))
 
     @property
     def runs_code(self) -> bool:
-        # What stands behind in the chain sees the stored bytes first, and may vouch for them.
-        return self.codecs[0].runs_code
+        return self.codecs[0].runs_code and not any(codec.vouches for codec in self.codecs)
 
     @property
     def streams(self) -> bool:
@@ -185,18 +239,83 @@ class ChainCodec(Codec):
             data = codec.decode(data, name)
         return data
 
+    @property
+    def writes_back(self) -> bool:
+        return any(codec.writes_back for codec in self.codecs)
+
+    def outdated(self, data: bytes, name: str) -> bool:
+        for codec in reversed(self.codecs):
+            if codec.outdated(data, name):
+                return True
+            if codec is not self.codecs[0]:
+                data = codec.decode(data, name)
+        return False
+
     def reader(self, file: BinaryIO) -> BinaryIO:
+        if not self.streams:
+            return super().reader(file)
         for codec in reversed(self.codecs):
             file = codec.reader(file)
         return file
 
     def writer(self, file: BinaryIO) -> BinaryIO:
+        if not self.streams:
+            return super().writer(file)
+        layers: list[BinaryIO] = []  # the uppermost first
         for codec in reversed(self.codecs):
-            file = codec.writer(file)
-        return file
+            above = codec.writer(file)
+            if above is not file:
+                layers.insert(0, above)
+            file = above
+        return file if len(layers) < 2 else cast(BinaryIO, _Layers(layers))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ChainCodec) and other.codecs == self.codecs
+
+    __hash__ = Codec.__hash__
 
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.codecs))
+
+
+class _Layers(io.RawIOBase):
+    """Files that write into one another, as one: each is closed before the one below it."""
+
+    def __init__(self, files: list[BinaryIO]) -> None:
+        self._files = files
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return self._files[0].write(data)
+
+    def close(self) -> None:
+        with ExitStack() as stack:
+            while self._files:
+                stack.callback(self._files.pop().close)
+        super().close()
+
+
+def label_of(codec: Codec) -> str:
+    """Say what the bytes of a codec are, the same for all settings that read one another's.
+
+    Args:
+        codec: A codec.
+
+    Returns:
+        Its label.
+
+    Raises:
+        Nothing.
+
+    Example:
+        >>> label_of(resolve_codec("pickle+gzip"))
+        'pickle+gzip'
+    """
+    if isinstance(codec, ChainCodec):
+        return "+".join(map(label_of, codec.codecs))
+    return codec.label or f"{type(codec).__module__}.{type(codec).__qualname__}"
 
 
 def resolve_codec(codec: Codec | str | None, default: str = "json") -> Codec:
@@ -230,6 +349,11 @@ def resolve_codec(codec: Codec | str | None, default: str = "json") -> Codec:
 def _named(name: str, whole: str) -> Codec:
     place = CODECS.get(name)
     if place is None:
+        if name in _WITH_KEYS:
+            raise StorageProviderError(
+                f"the codec {name!r} needs keys, as in codec={whole!r}: give codec= an object that ends in "
+                f"| {_WITH_KEYS[name]}"
+            )
         raise StorageProviderError(
             f"there is no codec named {name!r}, as in codec={whole!r}{near(name, CODECS)}"
         )

@@ -1,15 +1,29 @@
 """The cache in memory: entries by key and by age, with a limit, deadlines and callbacks.
 
 ``Cache`` is the implementation that was chosen when this was imported, and ``IMPLEMENTATION`` says which one
-that is; with ``PYSTORAGE_PURE=1`` in the environment it is always ``"python"``.
+that is: ``"c"``, or ``"python"`` where that is not CPython, the C part was not compiled, or the environment
+has ``PYSTORAGE_PURE=1``.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import os
+import sys
+from typing import TYPE_CHECKING, Literal
 
-from pystorage.engine._cache import Cache
+IMPLEMENTATION: Literal["c", "python"] = "python"
 
-IMPLEMENTATION: Final = "python"
+if TYPE_CHECKING:
+    from pystorage.engine._cache import Cache
+else:
+    if os.environ.get("PYSTORAGE_PURE") != "1" and sys.implementation.name == "cpython":
+        try:
+            from pystorage.engine._engine import Cache
+
+            IMPLEMENTATION = "c"
+        except ImportError:
+            pass
+    if IMPLEMENTATION == "python":
+        from pystorage.engine._cache import Cache
 
 __all__ = ["IMPLEMENTATION", "Cache"]

@@ -15,75 +15,85 @@ class Deadlines:
     """A heap of deadlines, each with a ticket that leads to its entry while it is the entry's deadline.
 
     A ticket that leads nowhere is left in the heap until half of the heap are such. It is a number, so that
-    an entry is freed when it is removed, and not when its time would have come.
+    an entry is freed when it is removed, and not when its time would have come. The table writes ``entries``
+    by itself, in one step with the entry.
 
     Raises:
         Nothing.
 
-    Cost: O(log n) to watch an entry and to find one that is due, O(1) to forget one, each amortized; at
-        most twice as many places as there are deadlines, and 64.
+    Cost: O(log n) to push a deadline and to find one that is due, amortized; at most twice as many places
+        as there are deadlines, and 64.
     """
 
-    __slots__ = ("_entries", "_tickets", "heap")
+    __slots__ = ("_pushed", "_tickets", "entries", "heap")
 
     def __init__(self) -> None:
-        #: Read elsewhere only to see whether there is any.
+        #: Empty where nothing can expire.
         self.heap: list[tuple[float, int]] = []
-        self._entries: Final[dict[int, Entry]] = {}
+        #: Ticket → entry.
+        self.entries: Final[dict[int, Entry]] = {}
         self._tickets: Final = count(1)
+        self._pushed = 0
 
-    def watch(self, entry: Entry) -> None:
-        """Expect an entry at its deadline and no longer at the one it had before.
+    def ticket(self) -> int:
+        """Give a ticket that leads nowhere yet.
 
-        Args:
-            entry: An entry of the table.
-
-        Raises:
-            Nothing.
-        """
-        if entry.ticket:
-            self.forget(entry)
-        deadline = entry.deadline
-        if deadline is not None:
-            entry.ticket = ticket = next(self._tickets)
-            self._entries[ticket] = entry
-            heappush(self.heap, (deadline, ticket))
-
-    def forget(self, entry: Entry) -> None:
-        """Expect an entry no longer.
-
-        Args:
-            entry: An entry that was watched, or was not.
+        Returns:
+            A number that was not given before, > 0.
 
         Raises:
             Nothing.
         """
-        self._entries.pop(entry.ticket, None)
-        entry.ticket = 0
-        if len(self.heap) > 2 * len(self._entries) + _SLACK:
-            # A finalizer may come in between and watch another entry: its place must not be lost.
-            places, self.heap = self.heap, []
-            self.heap.extend([place for place in places if place[1] in self._entries])
-            heapify(self.heap)
+        return next(self._tickets)
+
+    def push(self, deadline: float, ticket: int) -> None:
+        """Expect the entry of a ticket.
+
+        Args:
+            deadline: When.
+            ticket: The ticket, which leads to the entry by now.
+
+        Raises:
+            Nothing.
+        """
+        place = (deadline, ticket)
+        self._pushed += 1
+        heappush(self.heap, place)
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Throw away tickets that lead nowhere, if there are many.
+
+        Raises:
+            Nothing.
+        """
+        if len(self.heap) > 2 * len(self.entries) + _SLACK:
+            pushed = self._pushed
+            places = [place for place in list(self.heap) if place[1] in self.entries]
+            heapify(places)
+            if self._pushed == pushed:  # or a finalizer added one, and it is put off to the next time
+                self.heap = places
 
     def due(self, now: float) -> Entry | None:
-        """Take out an entry whose deadline has come.
+        """Give an entry whose deadline has come; it stays the next one until it is removed.
 
         Args:
             now: The time.
 
         Returns:
-            The entry, no longer watched; None if there is none.
+            The entry; None if there is none.
 
         Raises:
             Nothing.
         """
-        while self.heap and self.heap[0][0] <= now:
-            entry = self._entries.pop(heappop(self.heap)[1], None)
-            if entry is None:
-                continue
-            entry.ticket = 0
-            if entry.deadline is not None and entry.deadline <= now:
-                return entry
-            self.watch(entry)  # a finalizer gave it another deadline while this one was filed
-        return None
+        while True:
+            heap = self.heap
+            if not heap:
+                return None
+            deadline, ticket = heap[0]
+            if ticket not in self.entries:
+                heappop(heap)
+            elif deadline <= now:
+                return self.entries[ticket]
+            else:
+                return None

@@ -45,12 +45,13 @@ class Entry:
 class WildKey:
     """A key whose hash and equality are code of its own, filed so that only callers run that code.
 
-    A dict asks a key for its hash when it is taken out again. An eviction must not depend on the answer:
-    the victim's code might raise, give another hash than before, or come back to the cache. So the hash is
-    kept, and a key that is leaving is equal to nothing but itself, which the dict sees without asking.
+    A dict asks a key for its hash when it is taken out again, and compares it with others. An eviction must
+    not depend on the answers: that code might raise, say something else than before, or come back to the
+    cache. So the hash is kept, and a key that is ``leaving`` is equal to the very object that is filed only.
 
     Args:
         key: The key.
+        leaving: Whether this is for taking out a key that is filed as it is.
 
     Raises:
         TypeError: It is unhashable.
@@ -59,17 +60,17 @@ class WildKey:
 
     __slots__ = ("hash", "key", "leaving")
 
-    def __init__(self, key: Any) -> None:
+    def __init__(self, key: Any, leaving: bool = False) -> None:
         self.key = key
         self.hash = hash(key)
-        self.leaving = False
+        self.leaving = leaving
 
     def __hash__(self) -> int:
         return self.hash
 
     def __eq__(self, other: Any) -> Any:
         if self.leaving:
-            return False
+            return other is self.key
         if type(other) is WildKey:
             if other.leaving:
                 return False

@@ -5,57 +5,69 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from pystorage.codecs import header
+from pystorage.stores._disk import check_plain
 
-
-def read_header(descriptor: int) -> header.Header:
-    """Read the header of an open entry.
-
-    Args:
-        descriptor: The file, at its start.
-
-    Returns:
-        The header; ``BARE`` where there is none.
-
-    Raises:
-        DecodeError: It is damaged, cut short or of a newer format.
-        OSError: The file cannot be read.
-    """
-    data = os.read(descriptor, header.USUAL_SIZE)
-    while True:
-        try:
-            return header.read(data)
-        except header.Truncated as error:
-            more = os.read(descriptor, error.needed - len(data))
-            if not more:
-                raise
-            data += more
+_PIECE: Final = 1 << 16
 
 
 class EntryReader(io.FileIO):
     """The value of an entry as a file of its own.
 
     Args:
-        descriptor: The open file; closed with this one.
-        start: Where in it the value begins.
+        descriptor: The open file, at its start; closed with this one, or if this cannot be made.
 
     Raises:
-        OSError: The file cannot be read.
+        OSError: It is no plain file.
     """
 
-    def __init__(self, descriptor: int, start: int) -> None:
-        super().__init__(descriptor, "rb")
-        self._start = start
-        super().seek(start)
+    def __init__(self, descriptor: int) -> None:
+        self._start = 0
+        try:
+            check_plain(descriptor)
+            super().__init__(descriptor, "rb")
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def skip_header(self) -> header.Header:
+        """Read the header and go to the value behind it, which is the start from then on.
+
+        Returns:
+            The header; ``BARE`` where there is none.
+
+        Raises:
+            DecodeError: It is damaged, cut short or of a newer format.
+            OSError: The file cannot be read.
+        """
+        data = self.read(header.USUAL_SIZE)
+        while True:
+            try:
+                head = header.read(data)
+                break
+            except header.Truncated as error:
+                more = self.read(min(error.needed - len(data), _PIECE))
+                if not more:
+                    raise
+                data += more
+        super().seek(head.size)
+        self._start = head.size
+        return head
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        if whence == os.SEEK_SET:
-            if offset < 0:
-                raise ValueError(f"negative seek position {offset}")
-            offset += self._start
-        return super().seek(offset, whence) - self._start
+        if whence == os.SEEK_SET and offset >= 0:
+            return super().seek(self._start + offset) - self._start
+        if whence == os.SEEK_CUR:
+            offset += self.tell()
+        elif whence == os.SEEK_END:
+            offset += os.fstat(self.fileno()).st_size - self._start
+        elif whence != os.SEEK_SET:
+            raise ValueError(f"invalid whence: {whence!r}")
+        if offset < 0:
+            raise ValueError(f"negative seek position {offset}")
+        return super().seek(self._start + offset) - self._start
 
     def tell(self) -> int:
         return super().tell() - self._start

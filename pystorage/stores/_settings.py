@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from typing import Any, Final
 
 from pystorage.errors import DecodeError
+from pystorage.stores._disk import READ_FLAGS, check_plain, sync_folder
 from pystorage.stores._folder import Folder
+from pystorage.stores._trust import user
 
 _FORMAT: Final = 1
+_MAX_SIZE: Final = 65536
 
 
 class Settings:
@@ -28,13 +32,13 @@ class Settings:
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
-        self._seen: tuple[int, ...] = ()
-        self._values: dict[str, Any] = {}
+        self._path = folder.own.settings
+        # What the file looked like from outside, and what stood in it; replaced together.
+        self._known: tuple[tuple[int, ...], dict[str, Any]] = ((), {})
         self._load()
 
     def __getitem__(self, name: str) -> bool:
-        self._load()
-        return bool(self._values.get(name, False))
+        return self._load().get(name) is True
 
     def note(self, name: str) -> None:
         """Remember that something is so.
@@ -48,46 +52,59 @@ class Settings:
         """
         if self[name]:
             return
-        folder = self._folder
-        with folder.lock("settings"):
-            self._load()
-            values = {"format": _FORMAT, **self._values, name: True}
-            text = json.dumps(values, sort_keys=True) + "\n"
-            with folder.new_file() as (path, descriptor):
-                os.write(descriptor, text.encode())
-                if folder.sync:
-                    os.fsync(descriptor)
-                os.replace(path, folder.settings)
-        self._load()
+        own = self._folder.own
+        with own.lock("settings"):
+            values = {"format": _FORMAT, **self._load(), name: True}
+            with own.new_file() as file:
+                os.write(file.descriptor, json.dumps(values, sort_keys=True).encode() + b"\n")
+                # Whatever is promised of values: without a sound file here none of them could be read.
+                file.complete(sync=True)
+                os.replace(file.path, self._path)
+            if self._folder.sync:
+                sync_folder(os.path.dirname(self._path))
 
-    def _load(self) -> None:
-        path = self._folder.settings
+    def _load(self) -> dict[str, Any]:
+        path = self._path
         try:
             found = os.lstat(path)
         except FileNotFoundError:
-            self._seen, self._values = (), {}
-            return
+            return {}
         seen = (found.st_ino, found.st_mtime_ns, found.st_size)
-        if seen == self._seen:
-            return
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
-        with open(descriptor, "rb") as file:
-            data = file.read(65536)
+        known, values = self._known
+        if seen != known:
+            try:
+                values = self._read()
+            except FileNotFoundError:
+                return {}
+            self._known = (seen, values)
+        return values
+
+    def _read(self) -> dict[str, Any]:
+        path = self._path
+        descriptor = os.open(path, READ_FLAGS)
         try:
-            values = json.loads(data)
+            found = check_plain(descriptor)
+            if self._folder.own.open_to_all and found.st_uid != user():
+                raise PermissionError(errno.EPERM, f"user {found.st_uid} made this file of ours", path)
+            data = os.read(descriptor, _MAX_SIZE)
+        finally:
+            os.close(descriptor)
+        try:
+            values: dict[str, Any] = json.loads(data)
             version = values["format"]
-            if not isinstance(version, int):
+            if type(version) is not int or version < 1:
                 raise ValueError(f"its format is {version!r}")
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise DecodeError(
-                f"the settings of a storage in {path!r} are damaged ({error}); restore the file, or remove it if no "
-                "entry of the storage ever had a time to live and its disk tells capitals from small letters",
+                f"the settings of a storage in {path!r} are damaged ({error!r}); restore the file, or remove "
+                "it if no entry of the storage ever had a time to live and its disk tells capitals from "
+                "small letters",
                 storage=path,
             ) from error
         if version > _FORMAT:
             raise DecodeError(
-                f"the storage in {self._folder.path!r} is of format {version}, and this pystorage knows formats up "
-                f"to {_FORMAT}: upgrade pystorage to use it",
+                f"the storage in {self._folder.path!r} is of format {version}, and this pystorage knows "
+                f"formats up to {_FORMAT}: upgrade pystorage to use it",
                 storage=path,
             )
-        self._seen, self._values = seen, values
+        return values

@@ -6,7 +6,9 @@ it is writing begins with the name of that file. A name whose file is not locked
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import time
 import weakref
 from collections import defaultdict
@@ -15,11 +17,15 @@ from itertools import count
 from secrets import token_hex
 from typing import Final
 
-from pystorage._sync import lock_descriptor, open_shared
+from pystorage._sync import lock_descriptor
+from pystorage.stores._disk import CLOSE_ON_EXEC, NO_FOLLOW, OTHERS, set_mode
 
 # Where a file system has no locks nobody can tell a live writer from a dead one but by time.
 _SURELY_DEAD: Final = 7 * 86400.0
 _ATTEMPTS: Final = 10
+_OF_WRITERS: Final = re.compile(r"([0-9a-f]{16})(?:-[0-9a-f]+)?")
+_LOOK_FLAGS: Final[int] = os.O_RDWR | NO_FOLLOW | CLOSE_ON_EXEC | getattr(os, "O_NONBLOCK", 0)
+_MAKE_FLAGS: Final[int] = os.O_RDWR | os.O_CREAT | os.O_EXCL | NO_FOLLOW | CLOSE_ON_EXEC
 
 
 class Writer:
@@ -40,12 +46,16 @@ class Writer:
         self._pid = os.getpid()
         for _ in range(_ATTEMPTS):
             path = folder + token_hex(8)
-            descriptor = open_shared(path, mode)
+            descriptor = os.open(path, _MAKE_FLAGS, mode)
+            if mode & OTHERS:
+                set_mode(descriptor, mode)
             with suppress(OSError):  # a file system without locks
                 lock_descriptor(descriptor, wait=True)
             if os.fstat(descriptor).st_nlink:
                 break
             os.close(descriptor)  # a sweeper was faster than the lock
+        else:
+            raise FileNotFoundError(errno.ENOENT, "the files of writers go away again and again", folder)
         self._path = path
         self._numbers = count()
         self.close = weakref.finalize(self, _release, self._pid, descriptor, path)
@@ -81,31 +91,32 @@ def _release(pid: int, descriptor: int, path: str) -> None:
 
 
 def sweep(folder: str) -> None:
-    """Remove what dead writers left.
+    """Remove what dead writers left, as far as that is possible: one may look into a folder to read only.
 
     Args:
         folder: Where the files being written lie, with a separator at its end.
 
     Raises:
-        OSError: The folder cannot be read.
+        Nothing.
     """
-    try:
-        found = os.listdir(folder)
-    except FileNotFoundError:
-        return
     writers: defaultdict[str, list[str]] = defaultdict(list)
-    for name in found:
-        writers[name.partition("-")[0]].append(name)
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if match := _OF_WRITERS.fullmatch(name):
+                writers[match[1]].append(name)
     for writer, names in writers.items():
-        # Files of another user, or gone meanwhile, are none of our business.
-        with suppress(PermissionError, FileNotFoundError):
+        with suppress(OSError):  # of another user, on a disk that takes no writes, or gone meanwhile
             _sweep(folder, writer, names)
 
 
 def _sweep(folder: str, writer: str, names: list[str]) -> None:
-    if writer not in names:
-        return _remove(folder, names)  # a sweeper before us died at its work
-    descriptor = os.open(folder + writer, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    # Its own file may be there although the listing lacks it: the one and then the others may have been made
+    # while the folder was listed.
+    try:
+        descriptor = os.open(folder + writer, _LOOK_FLAGS)
+    except FileNotFoundError:
+        _remove(folder, names)  # a sweeper before us died at its work
+        return
     try:
         try:
             dead = lock_descriptor(descriptor, wait=False)
@@ -117,7 +128,6 @@ def _sweep(folder: str, writer: str, names: list[str]) -> None:
             _remove(folder, sorted(names, reverse=True))
     finally:
         os.close(descriptor)
-    return None
 
 
 def _remove(folder: str, names: list[str]) -> None:

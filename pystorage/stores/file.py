@@ -8,17 +8,27 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from typing import Any, BinaryIO, ClassVar, Final, Literal, NoReturn, TypeVar, cast
 
 from pystorage._sync import FileLeases, Lease
 from pystorage.bytestorage import ByteStorage
 from pystorage.codecs import Codec, header, resolve_codec
-from pystorage.errors import DecodeError, InvalidKeyError, StorageProviderError
+from pystorage.errors import (
+    DecodeError,
+    IntegrityError,
+    InvalidKeyError,
+    StorageProviderError,
+    UnavailableError,
+)
 from pystorage.naming import OWN, Naming, TreeNaming
-from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl
-from pystorage.stores._entryfile import EntryReader, EntryWriter, read_header
+from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl, shown
+from pystorage.stores._disk import folds_case
+from pystorage.stores._entryfile import EntryReader, EntryWriter
 from pystorage.stores._folder import Folder
 from pystorage.stores._settings import Settings
+from pystorage.stores._tree import TreeFolder
+from pystorage.stores._trust import Untrusted, only_ours
 from pystorage.urls import StorageURL, flag, octal
 
 K = TypeVar("K")
@@ -40,17 +50,22 @@ _CAPABILITIES: Final = (
 )
 
 _TODO: Final[dict[int, str]] = {
+    errno.EPERM: "it lies where others may make files: have it removed, or choose another folder",
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room within the quota",
     errno.EROFS: "the disk is mounted read-only: choose another folder",
     errno.EACCES: "give this user the right to it, or choose another folder",
-    errno.EPERM: "give this user the right to it, or choose another folder",
     errno.ELOOP: "a symbolic link lies there, which is not followed: remove it",
     errno.EISDIR: "a folder lies where the file should be: move it away",
     errno.ENOTDIR: "a file lies where the folder should be: move it away",
     errno.ENOENT: "make the folder again, or open the storage anew",
     errno.EMFILE: "close files, or allow this process more of them",
 }
+
+_DISTRUST: Final = (
+    "if you know who wrote it, make it yours alone (chown, chmod go-w), or write trust=True to run what all "
+    "may write who can write there; a codec that only reads data, such as JSON, needs neither"
+)
 
 
 class FileStorage(ByteStorage[K, V]):
@@ -61,7 +76,8 @@ class FileStorage(ByteStorage[K, V]):
 
     Args:
         path: The folder; made if it is missing.
-        codec: How values become bytes: a codec or its name; None is JSON.
+        codec: How values become bytes: a codec or its name; None is JSON. One that can run code, as pickle
+            does, loads only files that nobody but this user and the system can have written.
         suffix: What the files end in, after a dot: of ``[A-Za-z0-9._-]``, ending in none of dot; may be
             empty. Storages in one folder need suffixes of which none ends in another.
         layout: ``"flat"`` is one folder, and never looks into others; ``"tree"`` makes folders of ``/`` in
@@ -90,7 +106,8 @@ class FileStorage(ByteStorage[K, V]):
         >>> folder = tempfile.mkdtemp()
         >>> storage = FileStorage(folder)
         >>> storage["some_key"] = {"text": "Hello World!"}
-        >>> open(f"{folder}/some_key.storage").read()
+        >>> with open(f"{folder}/some_key.storage") as file:
+        ...     file.read()
         '{"text": "Hello World!"}'
     """
 
@@ -117,7 +134,7 @@ class FileStorage(ByteStorage[K, V]):
     ) -> None:
         codec = resolve_codec(codec)
         self._state: dict[str, Any] = {
-            "path": os.path.abspath(os.fspath(path)),
+            "path": os.path.abspath(os.fsdecode(path)),
             "codec": codec,
             "suffix": suffix,
             "layout": layout,
@@ -126,23 +143,41 @@ class FileStorage(ByteStorage[K, V]):
             "timer": timer,
             "trust": trust,
         }
+        if not os.fspath(path):
+            raise ValueError("path is empty; write '.' for the current folder")
         self._check_arguments()
+        self._tree: TreeFolder | None = None
         try:
-            self._folder = Folder(self._state["path"], suffix, mode, durability == "power")
+            place, sync = self._state["path"], durability == "power"
+            if layout == "tree":
+                self._folder: Folder = (tree := TreeFolder(place, suffix, mode, sync))
+                self._tree = tree
+            else:
+                self._folder = Folder(place, suffix, mode, sync)
+            own = self._folder.own
             self._settings = Settings(self._folder)
-            self._folder.sweep()
-            self._guarded = codec.runs_code and not trust and not self._folder.only_ours()
-            fold_case = self._settings["fold_case"] or self._folder.folds_case()
+            own.sweep()
+            self._guarded = codec.runs_code and not trust and not only_ours(place)
+            fold_case = self._settings["fold_case"] or folds_case(place, own.path)
         except OSError as error:
             self._fail("open", path, error)
-        naming = TreeNaming(suffix, fold_case=fold_case) if layout == "tree" else Naming(fold_case=fold_case)
-        super().__init__(codec, naming, timer)
+        super().__init__(codec, self._make_naming(fold_case), timer)
         self.capabilities = _CAPABILITIES | Capability.STREAM if codec.streams else _CAPABILITIES
-        self._leases = FileLeases(self._folder.leases, timer, mode, self._folder.make_own)
+        failed = partial(_lock_failed, repr(self), self._naming)
+        self._leases = FileLeases(own.leases, timer, mode, own.make, failed)
+
+    def _make_naming(self, fold_case: bool) -> Naming:
+        if self._tree is None:
+            return Naming(fold_case=fold_case)
+        return TreeNaming(self._state["suffix"], fold_case=fold_case)
 
     def _check_arguments(self) -> None:
         state = self._state
         suffix, mode = state["suffix"], state["mode"]
+        if not isinstance(suffix, str):
+            raise TypeError(f"suffix must be a str, not {type(suffix).__name__}")
+        if not callable(state["timer"]):
+            raise TypeError(f"timer must be a function that gives seconds, not {state['timer']!r}")
         if suffix and (not Naming().plain(suffix) or len(suffix) > 40):
             raise ValueError(
                 f"suffix must be at most 40 of [A-Za-z0-9._-], with no dot at its ends, not {suffix!r}"
@@ -157,8 +192,8 @@ class FileStorage(ByteStorage[K, V]):
             raise ValueError(f"mode must be 0o600 … 0o777 and let the owner read and write, not {mode!r}")
         if state["codec"].runs_code and mode & 0o022 and not state["trust"]:
             raise ValueError(
-                f"mode={mode:#o} lets others write pickles that this process would run; choose another codec, "
-                "or write trust=True if these others may run code here"
+                f"mode={mode:#o} lets others write pickles that this process would run; choose another "
+                "codec, or write trust=True if these others may run code here"
             )
 
     @classmethod
@@ -198,20 +233,22 @@ class FileStorage(ByteStorage[K, V]):
     def _remove_if(self, name: str, head: bytes) -> None:
         self._folder.remove(name, lambda: (self._folder.head(name, len(head)) or b"") == head)
 
-    def _head(self, name: str) -> bytes | None:
-        return self._folder.head(name, header.USUAL_SIZE)
+    def _head(self, name: str, size: int = header.USUAL_SIZE) -> bytes | None:
+        return self._folder.head(name, size)
 
     def _names(self, prefix: str) -> list[str]:
-        if self._state["layout"] == "flat":
-            ending = self._folder.ending
-            length = -len(ending) or None
-            return [name[:length] for name in self._folder.files() if name.endswith(ending)]
-        below, slash, _ = prefix.rpartition("/")
+        if self._tree is None:
+            return self._folder.names()
+        if "/" not in prefix:
+            return self._tree.walk("")
         # A name that is too long lies at the top, whatever folder its key begins with.
-        names = self._folder.tree_names("")
-        if slash:
-            start = self._naming.name(prefix + "x").rpartition("/")[0] + "/"
-            names = [name for name in names if name.startswith(start) or self._naming.is_shortened(name)]
+        names = [name for name in self._tree.names() if self._naming.is_shortened(name)]
+        try:
+            below = self._naming.name(prefix + "x")
+        except InvalidKeyError:
+            return []
+        if self._naming.shortened(below) == below:
+            names += self._tree.walk(below.rpartition("/")[0])
         return names
 
     def __len__(self) -> int:
@@ -232,7 +269,7 @@ class FileStorage(ByteStorage[K, V]):
         """
         self._check_open()
         try:
-            if self._state["layout"] == "tree" or self._may_expire():
+            if self._tree is not None or self._may_expire():
                 return None
             files = self._folder.files()
         except OSError as error:
@@ -243,10 +280,15 @@ class FileStorage(ByteStorage[K, V]):
         files = [name for name in files if name.endswith(ending)]  # other storages share the folder
         return files if self._naming.all_plain(files, ending) else None
 
-    scan = ByteStorage.scan  # which looks at the names itself, and does not need the iteration
+    # These look at the names themselves, and do not need the iteration.
+    scan = ByteStorage.scan
+    clear = ByteStorage.clear
 
     def _may_expire(self) -> bool:
-        return self._settings["deadlines"]
+        try:
+            return self._settings["deadlines"]
+        except OSError as error:
+            self._fail("read the settings", ABSENT, error)
 
     def _expect_deadline(self) -> None:
         self._settings.note("deadlines")
@@ -271,16 +313,19 @@ class FileStorage(ByteStorage[K, V]):
             descriptor = self._folder.open(place)
             if descriptor is None:
                 raise KeyError(key)
+            file = EntryReader(descriptor)
             try:
-                head = read_header(descriptor)
+                head = file.skip_header()
+                self._check_name(key, name, place, head)
                 if head.deadline is not None and self._timer() >= head.deadline:
                     raise KeyError(key)
-                file = EntryReader(descriptor, head.size)
             except BaseException:
-                os.close(descriptor)
+                file.close()
                 raise
         except OSError as error:
             self._fail("open", key, error)
+        except IntegrityError:
+            raise
         except DecodeError as error:
             raise self._error(DecodeError, "open", key, error, "the bytes are left where they are") from error
         return self._codec.reader(cast(BinaryIO, io.BufferedReader(file, _BUFFER)))
@@ -306,10 +351,10 @@ class FileStorage(ByteStorage[K, V]):
                 if ttl is not None:
                     self._expect_deadline()
                 self._before_write()
-                path, descriptor = stack.enter_context(self._folder.new_file())
+                new = stack.enter_context(self._folder.own.new_file())
             except OSError as error:
                 failed(error)
-            raw = EntryWriter(descriptor, prefix if ttl is not None or long_name else None, failed)
+            raw = EntryWriter(new.descriptor, prefix if ttl is not None or long_name else None, failed)
             buffer = io.BufferedWriter(raw, _BUFFER)
             file = self._codec.writer(cast(BinaryIO, buffer))
             try:
@@ -324,7 +369,8 @@ class FileStorage(ByteStorage[K, V]):
                 buffer.close()
                 raise
             try:
-                self._folder.put(descriptor, path, place)
+                new.complete(self._folder.sync)
+                self._folder.put(new.path, place)
             except OSError as error:
                 failed(error)
 
@@ -352,8 +398,9 @@ class FileStorage(ByteStorage[K, V]):
     def adopt(self) -> int:
         """Rename files whose names are keys as they are, as older programs wrote them, to our names.
 
-        ``{path}/two words.{suffix}`` becomes the entry of the key ``"two words"``. A file whose name is
-        already that of an entry is left alone, and so is one whose new name is taken.
+        ``{path}/two words.{suffix}`` becomes the entry of the key ``"two words"``. Names that were made on a
+        disk that treats capitals otherwise, and were copied without the settings, become ours too. A file
+        whose name is already that of an entry is left alone, and so is one whose new name is taken.
 
         Returns:
             How many files were renamed.
@@ -364,13 +411,17 @@ class FileStorage(ByteStorage[K, V]):
         Cost: lists the folder.
         """
         renamed = 0
+        elsewhere = self._make_naming(not self._naming.fold_case)
         for name in self._listed(""):
             if self._naming.is_shortened(name) or self._key(name) is not ABSENT or name.startswith(OWN):
                 continue
-            key = os.fsencode(name).decode(errors="surrogateescape")
+            try:
+                key = elsewhere.key(name)
+            except ValueError:
+                key = os.fsencode(name).decode(errors="surrogateescape")
             try:
                 place = self._naming.name(key)
-                if place == self._naming.shortened(place) and self._folder.rename(name, place):
+                if place == self._naming.shortened(place) and self._renamed(name, place):
                     renamed += 1
             except InvalidKeyError:
                 continue  # not UTF-8: no key has this name
@@ -378,15 +429,25 @@ class FileStorage(ByteStorage[K, V]):
                 self._fail("adopt", name, error)
         return renamed
 
+    def _renamed(self, name: str, place: str) -> bool:
+        self._before_write()
+        return self._folder.rename(name, place)
+
     def close(self) -> None:
         super().close()
-        self._folder.close()
+        self._folder.own.close()
+
+    def _fail(self, tried: str, key: object, error: OSError) -> NoReturn:
+        if isinstance(error, Untrusted):
+            why = (
+                f"it was written by a codec that can run code when it is read, and perhaps by somebody else "
+                f"({error.strerror}: {error.filename!r})"
+            )
+            raise self._error(DecodeError, tried, key, why, _DISTRUST) from error
+        super()._fail(tried, key, error)
 
     def _reason(self, error: OSError) -> tuple[str, str]:
-        why = error.strerror or str(error)
-        if error.filename is not None:
-            why += f" ({error.filename!r})"
-        return why, _TODO.get(error.errno or 0, "")
+        return _reason(error)
 
     def __getstate__(self) -> dict[str, Any]:
         return dict(self._state)
@@ -405,3 +466,20 @@ class FileStorage(ByteStorage[K, V]):
         if state["mode"] != 0o600:
             settings.append(f"mode={state['mode']:#o}")
         return f"{type(self).__name__}({', '.join(settings)})"
+
+
+def _reason(error: OSError) -> tuple[str, str]:
+    why = error.strerror or str(error)
+    if error.filename is not None:
+        why += f" ({error.filename!r})"
+    return why, _TODO.get(error.errno or 0, "")
+
+
+def _lock_failed(where: str, naming: Naming, name: str, error: OSError) -> NoReturn:
+    """Say that a lock could not be taken; without the storage, which would be kept alive by a circle."""
+    key = naming.key(name)
+    why, todo = _reason(error)
+    message = f"could not lock {shown(key)} in {where}: {why}{todo and '; '}{todo}"
+    failure = UnavailableError(message, storage=where, key=key)
+    failure.errno = error.errno
+    raise failure from error

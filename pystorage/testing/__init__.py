@@ -43,8 +43,9 @@ _EXTRA = frozenset({"pytest", "hypothesis"})
 
 # A law that fails shall show both sides, as a test of the caller's own does; pytest must hear of it before
 # the laws are imported.
-if "pytest" in sys.modules:
-    sys.modules["pytest"].register_assert_rewrite("pystorage.testing.laws")
+_pytest = sys.modules.get("pytest")
+if _pytest is not None:
+    _pytest.register_assert_rewrite("pystorage.testing.laws")
 
 
 def __getattr__(name: str) -> Any:

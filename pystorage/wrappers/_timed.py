@@ -87,11 +87,20 @@ class TimedMapping(Storage[K, V]):
             return Entry(None, found)
         if found.deadline is None or self._timer() < found.deadline:
             return found
+        self._remove(key, found.deadline)
+        return None
+
+    def _remove(self, key: object, deadline: float) -> bool:
+        """Remove what expired at a deadline, if it is still there; say whether it was."""
         with self._lock:
             again = self._mapping.get(cast(K, key), ABSENT)
-            if isinstance(again, Entry) and again.deadline == found.deadline:
+            if not isinstance(again, Entry) or again.deadline != deadline:
+                return False  # written anew since it was looked at
+            try:
                 del self._mapping[cast(K, key)]
-        return None
+            except KeyError:
+                return False
+            return True
 
     def __getitem__(self, key: K) -> V:
         entry = self._entry(key)
@@ -121,7 +130,11 @@ class TimedMapping(Storage[K, V]):
         return self._entry(key) is not None
 
     def __iter__(self) -> Iterator[K]:
-        return (key for key in list(self._mapping) if self._entry(key) is not None)
+        return (key for key in self._keys() if self._entry(key) is not None)
+
+    def _keys(self) -> list[K]:
+        with self._lock:
+            return list(self._mapping)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -150,8 +163,12 @@ class TimedMapping(Storage[K, V]):
             self._put(key, entry.value, seconds)
 
     def purge(self) -> int:
-        keys = list(self._mapping)
-        return len(keys) - sum(1 for key in keys if self._entry(key) is not None or key not in self._mapping)
+        removed = 0
+        for key in self._keys():
+            found = self._mapping.get(key, ABSENT)
+            if isinstance(found, Entry) and found.deadline is not None and self._timer() >= found.deadline:
+                removed += self._remove(key, found.deadline)
+        return removed
 
     def flush(self) -> None:
         if isinstance(self._mapping, Storage):

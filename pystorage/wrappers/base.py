@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from copy import copy
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from pystorage.storage import KEEP, Capability, Sentinel, Stats, Storage, Timer
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from pystorage._sync import Lease
 
 K = TypeVar("K")
@@ -156,6 +159,12 @@ class WrapperStorage(Storage[K, V]):
 
     def close(self) -> None:
         self._inner.close()
+
+    def __copy__(self) -> Self:
+        # A copy of a persistent storage is a handle of its own, which can be closed without the other.
+        made = type(self).__new__(type(self))
+        vars(made).update(vars(self), _inner=copy(self._inner))
+        return made
 
     def _settings(self) -> Mapping[str, Any]:
         """Give what ``repr`` shows besides the inner storage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
@@ -67,11 +68,11 @@ class VolatileStorage(WrapperStorage[K, V]):
         self._jitter = jitter
         super().__init__(_timed(storage, timer))
 
-    def _life(self, ttl: float | None = None) -> float | None:
+    def _life(self, ttl: float | None = None) -> float:
         """Give the seconds that an entry written now lives."""
         seconds = self._expiration if ttl is None else checked_ttl(ttl)
-        if seconds is None or not self._jitter:
-            return seconds
+        if seconds is None:
+            return math.inf  # None would be the inner storage's own expiration, if it has one
         return seconds * (1 - self._jitter * random.random())
 
     def __getitem__(self, key: K) -> V:
@@ -80,10 +81,26 @@ class VolatileStorage(WrapperStorage[K, V]):
             self._slide(key)
         return value
 
+    def _load(self, key: K) -> V:
+        return self._inner._load(key)  # looking through all entries is no use of one
+
+    def get_many(self, keys: Iterable[K]) -> dict[K, V]:
+        found = self._inner.get_many(keys)
+        if self._sliding:
+            for key in found:
+                self._slide(key)
+        return found
+
+    def open_read(self, key: K) -> BinaryIO:
+        file = self._inner.open_read(key)
+        if self._sliding:
+            self._slide(key)
+        return file
+
     def _slide(self, key: K) -> None:
         try:
             left, life = self._inner.ttl(key), self._life()
-            if left is not None and (life is None or left < life):
+            if left is not None and left < life:
                 self._inner.expire(key, life)
         except KeyError:
             pass  # removed since it was read
@@ -139,7 +156,7 @@ def _timed(storage: MutableMapping[K, V] | None, timer: Timer | None) -> Storage
     if isinstance(storage, Storage) and Capability.TTL in storage.capabilities:
         if timer is not None and timer != storage.timer:
             raise ValueError(
-                f"{storage!r} counts deadlines on a clock of its own: leave timer= out, or give it to that one"
+                f"{storage!r} counts deadlines on a clock of its own: leave timer= out, or give it to that"
             )
         return storage
     return TimedMapping(storage, time if timer is None else timer)

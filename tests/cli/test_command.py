@@ -158,7 +158,9 @@ def test_a_fault_of_ours_is_no_missing_package(monkeypatch: pytest.MonkeyPatch) 
 def test_the_command_costs_no_package_before_it_runs() -> None:
     code = "import sys, pystorage.cli; print({'click', 'rich', 'platformdirs'} & set(sys.modules))"
     settings = os.environ | {"PYTHONPATH": str(Path(pystorage.__file__).parents[1])}
-    said = subprocess.run([sys.executable, "-c", code], env=settings, capture_output=True, text=True, timeout=60)
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=settings, capture_output=True, text=True, timeout=60
+    )
     assert said.stdout == "set()\n"
 
 

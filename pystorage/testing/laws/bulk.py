@@ -85,7 +85,7 @@ class OverridingLaws(Laws):
         storage.update({"a": self.value(1), "b": self.value(2), "c": self.value(3)})
         base, asked = type(storage), []
 
-        def __getitem__(self: AnyStorage, key: Any) -> Any:  # noqa: N807  it becomes the method
+        def __getitem__(self: AnyStorage, key: Any) -> Any:
             asked.append(key)
             return base.__getitem__(self, key)
 
@@ -129,7 +129,7 @@ class OverridingLaws(Laws):
         storage.update({key: self.value(number) for number, key in enumerate("abcde")})
         base, asked = type(storage), []
 
-        def __delitem__(self: AnyStorage, key: Any) -> None:  # noqa: N807  it becomes the method
+        def __delitem__(self: AnyStorage, key: Any) -> None:
             asked.append(key)
             base.__delitem__(self, key)
 

@@ -26,7 +26,7 @@ class DurabilityLaws(Laws):
     def test_a_killed_writer_tears_nothing(
         self, storage: AnyStorage, open_storage: Opener, place: Path
     ) -> None:
-        """After each kill every key reads its last value, or the one that was being written; no debris piles up."""
+        """After each kill a key reads its last value or that which was being written; no debris piles up."""
         chance = random.Random(20240607)
         stands = {f"key {number}": 0 for number in range(_KEYS)}
         storage.set_many({key: self.large_value(0) for key in stands})
@@ -91,10 +91,12 @@ class DurabilityLaws(Laws):
                 mine[_key(number)] = self.large_value(number)
 
         with Line() as line, Child(write) as child:
-            begun = _last(line, chance.randrange(1, 20))
-            assert begun, "the writer did not begin"
-            # A random moment of a write, which takes some ten microseconds: no sleep is as short as that.
-            end = time.perf_counter() + chance.random() / 2_000
+            assert _last(line, 1), "the writer did not begin"
+            start, wanted = time.perf_counter(), chance.randrange(1, 20)
+            begun = _last(line, wanted)
+            # A random moment of a step, which may take some ten microseconds: no sleep is as short as that.
+            now = time.perf_counter()
+            end = now + min(1.5 * (now - start) / wanted, 0.05) * chance.random()
             while time.perf_counter() < end:
                 pass
             child.kill()
@@ -107,12 +109,12 @@ def _key(step: int) -> str:
 
 def _last(line: Line, wanted: int) -> int:
     """Hear so many numbers, or what there is to hear, and give the last."""
-    last, heard = 0, 0
+    last = heard = 0
     while True:
         said = line.hear(30 if heard < wanted else 0)
         if not said:
             return last
-        (last,) = _STEP.unpack(said[-_STEP.size :])
+        last = int.from_bytes(said[-_STEP.size :], "big")
         heard += len(said) // _STEP.size
         if heard >= wanted > 0:
             return last

@@ -21,6 +21,14 @@ from pystorage.testing.parallel import Child, in_background
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
+def _held_open() -> tuple[int, int]:
+    return len(os.listdir(_DESCRIPTORS)), threading.active_count()
+
+
+def _pickled(storage: AnyStorage) -> Any:
+    return pickle.loads(pickle.dumps(storage))
+
+
 class ClosingLaws(Laws):
     """A storage can be closed; a persistent one is unusable afterwards.
 
@@ -72,9 +80,14 @@ class ClosingLaws(Laws):
         if Capability.INCR in storage.capabilities:
             uses["incr"] = lambda: storage.incr("other")
         for name, use in uses.items():
-            with pytest.raises(ClosedError) as caught:
-                use()
-            assert caught.value.storage == repr(storage), name
+            assert self._is_refused(use), f"{name} does not mind that the storage was closed"
+
+    def _is_refused(self, use: Callable[[], object]) -> bool:
+        try:
+            use()
+        except ClosedError as error:
+            return error.storage is not None and error.storage in str(error)
+        return False
 
     @law(needs=Capability.PERSISTENT)
     def test_contents_outlive_the_handle(self, storage: AnyStorage, open_storage: Opener) -> None:
@@ -111,14 +124,14 @@ class ClosingLaws(Laws):
         if not _DESCRIPTORS.is_dir():
             pytest.skip("this system does not tell which files are open")
         self._use(storage)
-        gc.collect()
-        before = len(os.listdir(_DESCRIPTORS)), threading.active_count()
+        before = _held_open()
         for _ in range(3):
             other = open_storage()
             self._use(other)
             other.close()
-        gc.collect()
-        assert (len(os.listdir(_DESCRIPTORS)), threading.active_count()) == before
+        if _held_open() != before:
+            gc.collect()  # what a cycle of references keeps is not held for ever
+        assert _held_open() == before
 
     def _use(self, storage: AnyStorage) -> None:
         storage["key"] = self.value(1)
@@ -140,7 +153,7 @@ class CopyLaws(Laws):
     """
 
     @law(needs=Capability.PERSISTENT)
-    @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+    @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, _pickled])
     def test_a_copy_is_another_handle(self, storage: AnyStorage, copied: Callable[[Any], Any]) -> None:
         """A copy sees the same contents, writes for all to see, and is closed for itself."""
         storage["key"] = self.value(1)
@@ -237,7 +250,7 @@ class ForkLaws(Laws):
         with in_background(busy, threads=2):
             for _ in range(8):
                 with Child(child) as process:
-                    process.result(timeout=30)
+                    process.result(timeout=10)
 
     @law(when=where_processes_fork, needs=Capability.LOCK)
     def test_a_lock_is_not_inherited(self, storage: AnyStorage) -> None:

@@ -27,18 +27,18 @@ class LockLaws(Laws):
     def test_a_lock_excludes(self, storage: AnyStorage) -> None:
         """Who comes while a lock is held does not get in, and gets in afterwards."""
         with storage.lock("name", _LONG):
-            assert not self._free(storage, "name")
-            assert in_threads(lambda: self._free(storage, "name")) == [False]
-        assert self._free(storage, "name")
+            assert not _free(storage, "name")
+            assert in_threads(lambda: _free(storage, "name")) == [False]
+        assert _free(storage, "name")
 
     @law(needs=Capability.LOCK)
     def test_a_lock_of_another_name_is_another(self, storage: AnyStorage) -> None:
         """Locks of two names do not matter to each other; equal keys are one name."""
         with storage.lock(1, _LONG), storage.lock("1", _LONG), storage.lock("other", _LONG):
-            assert not self._free(storage, 1.0)
-            assert not self._free(storage, True)
-            assert self._free(storage, 2)
-            assert self._free(storage, b"1")
+            assert not _free(storage, 1.0)
+            assert not _free(storage, True)
+            assert _free(storage, 2)
+            assert _free(storage, b"1")
 
     @law(needs=Capability.LOCK)
     def test_locks_are_no_entries(self, storage: AnyStorage) -> None:
@@ -58,7 +58,7 @@ class LockLaws(Laws):
         with storage.lock("name", _LONG):
             storage["name"] = self.value(1)
             storage.clear()
-            assert not self._free(storage, "name")
+            assert not _free(storage, "name")
 
     @law(needs=Capability.LOCK)
     def test_an_exception_frees_the_lock(self, storage: AnyStorage) -> None:
@@ -73,7 +73,7 @@ class LockLaws(Laws):
 
         with pytest.raises(Oops):
             fail()
-        assert self._free(storage, "name")
+        assert _free(storage, "name")
 
     @law(needs=Capability.LOCK)
     def test_waiting_ends_in_time(self, storage: AnyStorage) -> None:
@@ -113,7 +113,7 @@ class LeaseLaws(Laws):
         first = storage.lock("name", 10)
         first.__enter__()
         timer.advance(9.75)
-        assert not self._free(storage, "name")
+        assert not _free(storage, "name")
         timer.advance(0.25)
         with storage.lock("name", _LONG, timeout=0), pytest.raises(ConflictError):
             first.__exit__(None, None, None)
@@ -127,8 +127,8 @@ class LeaseLaws(Laws):
         with storage.lock("name", _LONG, timeout=0):
             with pytest.raises(ConflictError):
                 first.__exit__(None, None, None)
-            assert not self._free(storage, "name")
-        assert self._free(storage, "name")
+            assert not _free(storage, "name")
+        assert _free(storage, "name")
 
     @law(needs=Capability.LOCK)
     def test_an_exception_is_not_hidden_by_a_lost_lock(self, storage: AnyStorage, timer: FakeClock) -> None:
@@ -155,11 +155,11 @@ class LeaseLaws(Laws):
             timer.advance(8)
             lease.extend()
             timer.advance(9)
-            assert not self._free(storage, "name")
+            assert not _free(storage, "name")
             lease.extend(20)
             timer.advance(19)
-            assert not self._free(storage, "name")
-        assert self._free(storage, "name")
+            assert not _free(storage, "name")
+        assert _free(storage, "name")
 
     @law(needs=Capability.LOCK)
     def test_a_lost_lock_cannot_be_extended(self, storage: AnyStorage, timer: FakeClock) -> None:
@@ -178,9 +178,9 @@ class LeaseLaws(Laws):
         """A lock holds against every handle on the same contents."""
         other = open_storage()
         with storage.lock("name", _LONG):
-            assert not self._free(other, "name")
+            assert not _free(other, "name")
         with other.lock("name", _LONG):
-            assert not self._free(storage, "name")
+            assert not _free(storage, "name")
 
     @law(needs=Capability.LOCK | Capability.SHARED, when=where_processes_fork)
     def test_a_lock_excludes_processes(self, storage: AnyStorage, open_storage: Opener) -> None:
@@ -199,6 +199,7 @@ class LeaseLaws(Laws):
     @law(needs=Capability.LOCK | Capability.SHARED, when=where_processes_fork)
     def test_a_killed_holder_frees_its_lock(self, storage: AnyStorage, open_storage: Opener) -> None:
         """A lock whose holder was killed can be taken, after its time at the latest."""
+
         def hold() -> None:
             with open_storage().lock("name", 2):
                 line.say()
@@ -206,14 +207,15 @@ class LeaseLaws(Laws):
 
         with Line() as line, Child(hold) as child:
             assert line.hear(), "the child did not take the lock"
-            assert not self._free(storage, "name")
+            assert not _free(storage, "name")
             child.kill()
         with storage.lock("name", _LONG, timeout=30):
             pass
 
-    def _free(self, storage: AnyStorage, name: object) -> bool:
-        try:
-            with storage.lock(name, _LONG, timeout=0):
-                return True
-        except TimeoutError:
-            return False
+
+def _free(storage: AnyStorage, name: object) -> bool:
+    try:
+        with storage.lock(name, _LONG, timeout=0):
+            return True
+    except TimeoutError:
+        return False

@@ -79,7 +79,7 @@ class MappingLaws(Laws):
         assert entries == storage
         assert storage != {"a": self.value(1)}
         assert storage != {**entries, "b": self.value(3)}
-        assert storage != list(entries)
+        assert storage != sorted(entries)  # type: ignore[comparison-overlap]
 
     def test_get(self, storage: AnyStorage) -> None:
         """``get`` gives the value, or the default, and stores nothing."""
@@ -148,10 +148,8 @@ class MappingLaws(Laws):
         storage.update((pair for pair in [("iterator", one)]), self=two, other=two)
         storage.update(Keyed())
         storage.update()
-        assert dict(storage) == {
-            **{"mapping": two, "keyword": one, "pairs": one, "iterator": one, "keyed": one},
-            **{"self": two, "other": two},
-        }
+        ones = dict.fromkeys(("keyword", "pairs", "iterator", "keyed"), one)
+        assert dict(storage) == {**ones, "mapping": two, "self": two, "other": two}
 
     def test_update_refuses_what_dict_refuses(self, storage: AnyStorage) -> None:
         """``update`` raises as that of a dict does, and its argument's own errors come through."""

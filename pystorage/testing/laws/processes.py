@@ -66,7 +66,7 @@ class ProcessLaws(Laws):
                 keys = list(mine)
                 assert "key" in keys
                 assert len(keys) == len(set(keys))
-                for _, value in mine.items():
+                for value in mine.values():
                     self.number_of(value)
 
         in_processes(lambda: write(0), lambda: write(1), read)
@@ -85,7 +85,7 @@ class ProcessLaws(Laws):
 
     @law(needs=Capability.SHARED | Capability.ADD, when=where_processes_fork)
     def test_of_many_adds_of_processes_one_wins(self, storage: AnyStorage, open_storage: Opener) -> None:
-        """Of several processes that add the same keys, each key is won once, and the winner's value stands."""
+        """Of several processes that add the same keys, each is won once, and the winner's value stands."""
 
         def add(process: int) -> list[bool]:
             mine = open_storage()

@@ -10,10 +10,10 @@ from pystorage.storage import Capability
 from pystorage.testing.clock import FakeClock
 from pystorage.testing.laws.base import AnyStorage, Laws, law
 
+_ACUTE = "\N{LATIN SMALL LETTER E WITH ACUTE}"
 _PREFIXES = (
-    *("", "a", "a/", "a//", "/", ".", "..", "%", "%2", "%i", "k", "key", "Key", "C", "CON", "case", "CASE", " ", "*"),
-    *("x" * 100, "x" * 150, "x" * 255, "long" * 50, "long" * 16_000, "caf\N{LATIN SMALL LETTER E WITH ACUTE}"),
-    *("cafe", "\N{LATIN SMALL LETTER E WITH ACUTE}" * 100, "1", "None", "\0", "nul", "nul\0", "[", "absent"),
+    *("", "a", "a/", "a//", "/", "..", "%", "%i", "key", "C", "CON", "CASE", "1", "nul\0", "absent"),
+    *("x" * 150, "long" * 50, "long" * 16_000, f"caf{_ACUTE}", _ACUTE * 100),
 )
 
 

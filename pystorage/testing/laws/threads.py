@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 import pytest
 
 from pystorage.storage import ABSENT, Capability
 from pystorage.testing.laws.base import MISSING, AnyStorage, Laws, law
 from pystorage.testing.parallel import in_background, in_threads
+
+T = TypeVar("T")
 
 _THREADS = 4
 
@@ -76,22 +79,24 @@ class ThreadLaws(Laws):
                 assert storage
 
     def test_threads_may_remove_the_same(self, storage: AnyStorage) -> None:
-        """Of several threads that delete or pop one key, exactly one succeeds."""
-        for number in range(20):
-            storage["key"] = self.value(number)
+        """Of several threads that delete or pop the same keys, exactly one succeeds for each."""
+        keys = [f"key {number}" for number in range(50)]
 
-            def delete() -> bool:
-                try:
-                    del storage["key"]
-                except KeyError:
-                    return False
-                return True
+        def delete(key: str) -> bool:
+            try:
+                del storage[key]
+            except KeyError:
+                return False
+            return True
 
-            def pop() -> bool:
-                return storage.pop("key", MISSING) is not MISSING
+        def pop(key: str) -> bool:
+            return storage.pop(key, MISSING) is not MISSING
 
-            assert sum(in_threads(delete, pop, delete)) == 1
-            assert "key" not in storage
+        for racers in ((pop, pop, pop), (delete, delete), (pop, delete)):
+            storage.set_many({key: self.value(1) for key in keys})
+            removed = _race(keys, *racers)
+            assert [sum(outcomes) for outcomes in removed] == [1] * len(keys)
+            assert len(storage) == 0
 
     def test_threads_take_each_entry_once(self, storage: AnyStorage) -> None:
         """Several threads that drain a storage by ``popitem`` get each entry once."""
@@ -111,20 +116,25 @@ class ThreadLaws(Laws):
 
     @law(needs=Capability.ADD)
     def test_of_many_adds_one_wins(self, storage: AnyStorage) -> None:
-        """Of several threads that add one key, one wins, and its value stands."""
-        for number in range(15):
-            key = f"key {number}"
-            won = in_threads(*(lambda me=me: storage.add(key, self.value(me)) for me in range(_THREADS)))
-            assert won.count(True) == 1
-            assert storage[key] == self.value(won.index(True))
+        """Of several threads that add the same keys, each key is won once, and the winner's value stands."""
+        keys = [f"key {number}" for number in range(40)]
+        added = _race(keys, *(partial(self._add, storage, me) for me in range(_THREADS)))
+        for key, outcomes in zip(keys, added, strict=True):
+            assert outcomes.count(True) == 1
+            assert storage[key] == self.value(outcomes.index(True))
+
+    def _add(self, storage: AnyStorage, me: int, key: str) -> bool:
+        return storage.add(key, self.value(me))
 
     @law(needs=Capability.ADD)
     def test_of_many_setdefaults_all_agree(self, storage: AnyStorage) -> None:
-        """Several threads that call ``setdefault`` for one key are given the same value."""
-        for number in range(15):
-            key = f"key {number}"
-            given = in_threads(*(lambda me=me: storage.setdefault(key, self.value(me)) for me in range(_THREADS)))
-            assert given == [storage[key]] * _THREADS
+        """Several threads that call ``setdefault`` for the same keys are given the same values."""
+        keys = [f"key {number}" for number in range(40)]
+        given = _race(keys, *(partial(self._setdefault, storage, me) for me in range(_THREADS)))
+        assert given == [(storage[key],) * _THREADS for key in keys]
+
+    def _setdefault(self, storage: AnyStorage, me: int, key: str) -> Any:
+        return storage.setdefault(key, self.value(me))
 
     @law(needs=Capability.SWAP)
     def test_of_many_swaps_one_wins(self, storage: AnyStorage) -> None:
@@ -143,12 +153,15 @@ class ThreadLaws(Laws):
 
     @law(needs=Capability.SWAP)
     def test_of_many_swaps_from_absence_one_wins(self, storage: AnyStorage) -> None:
-        """Of several threads that swap from absence, one wins."""
-        for number in range(15):
-            key = f"key {number}"
-            won = in_threads(*(lambda me=me: storage.swap(key, ABSENT, self.value(me)) for me in range(_THREADS)))
-            assert won.count(True) == 1
-            assert storage[key] == self.value(won.index(True))
+        """Of several threads that swap the same keys from absence, each key is won once."""
+        keys = [f"key {number}" for number in range(40)]
+        swapped = _race(keys, *(partial(self._appear, storage, me) for me in range(_THREADS)))
+        for key, outcomes in zip(keys, swapped, strict=True):
+            assert outcomes.count(True) == 1
+            assert storage[key] == self.value(outcomes.index(True))
+
+    def _appear(self, storage: AnyStorage, me: int, key: str) -> bool:
+        return storage.swap(key, ABSENT, self.value(me))
 
     @law(needs=Capability.INCR)
     def test_no_addition_is_lost(self, storage: AnyStorage) -> None:
@@ -156,3 +169,13 @@ class ThreadLaws(Laws):
         sums = in_threads(*[lambda: [storage.incr("key") for _ in range(40)]] * _THREADS)
         assert sorted(one for given in sums for one in given) == list(range(1, 40 * _THREADS + 1))
         assert storage["key"] == 40 * _THREADS
+
+
+def _race(keys: list[str], *functions: Callable[[str], T]) -> list[tuple[T, ...]]:
+    """Call functions with the same keys, each in a thread of its own; give what they returned, key by key."""
+    returned = in_threads(*(partial(_each, function, keys) for function in functions))
+    return list(zip(*returned, strict=True))
+
+
+def _each(function: Callable[[str], T], keys: list[str]) -> list[T]:
+    return [function(key) for key in keys]

@@ -1,0 +1,20 @@
+"""What stores share to exclude one another: locks that survive a fork, file locks, and leases.
+
+A lease is a lock with a time to live: it becomes free when its holder dies, hangs or is too slow.
+"""
+
+from pystorage._sync.fileleases import FileLeases
+from pystorage._sync.filelock import FileLock, lock_descriptor, open_shared
+from pystorage._sync.forks import fork_safe_lock
+from pystorage._sync.leases import Lease, Leases, ThreadLeases
+
+__all__ = [
+    "FileLeases",
+    "FileLock",
+    "Lease",
+    "Leases",
+    "ThreadLeases",
+    "fork_safe_lock",
+    "lock_descriptor",
+    "open_shared",
+]

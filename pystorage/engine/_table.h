@@ -1,0 +1,420 @@
+/* The table of a cache: its places, and the index that leads from a key to its place.
+
+   The places are one flat array of entries. An entry stays at its place for as long as it is in the table.
+   Place 0 holds no entry: it is the head of the list that `_order.h` runs through the others. The index is an
+   open addressing table of 4-byte slots, a power of two of them, probed in steps of one. A slot is 0, or has
+   the number of a place in its low `bits` bits and above them a tag, bits of the mixed hash: the uppermost six
+   are the lowest six of the slot where a probe for the entry begins, its home, the others had no part in that.
+   So most entries that are not looked for are passed without a look at them, and a removal sees how far each
+   slot is from its home (`far` says where that may be more than six bits can tell).
+
+   Invariants, whenever code of somebody else may run:
+   - `used` entries are in the index, in the list, and counted in `weight`; `hash` of all others is GONE.
+   - A place is the head, in the table, on the list of free places, or dropped: then the operation that took
+     its entry out still holds it, and hands it back when it has told of it.
+   - Fewer than half of the slots are taken, but for the smallest tables; one is always free.
+   - An index of all zeroes and NULL arrays are an empty table: what is freshly allocated is whole.
+
+   Cost: O(1) expected for all but `grow`, which is O(n) and amortized; 32 bytes for a place (on 64 bits) and
+   8 to 16 for its slots.
+
+   Code of the user's runs in `hash_of` and in `find`, and nowhere else in this file. */
+
+#ifndef PYSTORAGE_TABLE_H
+#define PYSTORAGE_TABLE_H
+
+#include <Python.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <structmember.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#define OUT_OF_LINE __attribute__((noinline))
+#else
+#define LIKELY(condition) (condition)
+#define UNLIKELY(condition) (condition)
+#define OUT_OF_LINE
+#endif
+
+/* What `find` gives beside a place: nothing is there, and an error is set. */
+#define ABSENT 0u
+#define FAILED UINT32_MAX
+
+#define GONE ((Py_hash_t)-1) /* no object has this hash */
+#define MAX_PLACES (1u << 30)
+#define MIN_BITS 6
+#define HOME_BITS 6
+#define MAX_TURNS 10000
+
+typedef struct {
+    PyObject *key; /* NULL at a free place */
+    PyObject *value;
+    Py_hash_t hash;
+    uint32_t prev; /* nearer to the first to go; of a dropped entry, why it was dropped */
+    uint32_t next; /* of a dropped entry, the one dropped after it; of a free place, another one */
+} Entry;
+
+typedef struct {
+    double when; /* INFINITY is never */
+    uint32_t prev;
+    uint32_t next;
+} Deadline;
+
+typedef struct {
+    PyObject_HEAD
+    /* the table */
+    uint32_t *index;
+    Entry *entries;
+    uint32_t bits;
+    uint32_t used;
+    uint32_t filled;  /* places that were ever used, the head among them */
+    uint32_t room;    /* places that are allocated */
+    uint32_t free;    /* the first free place among those, 0 if there is none */
+    uint32_t spare;   /* how many there are */
+    bool far;         /* whether a slot may be 64 or more from its home */
+    uint64_t version; /* changes with the index: a probe that was interrupted begins again */
+    /* the order: whether entries stay in the order in which they came */
+    bool by_age;
+    /* the limit */
+    bool limited;
+    uint64_t limit;
+    uint64_t weight;
+    uint64_t *weights; /* by place; NULL where each entry weighs 1 */
+    PyObject *maxsize; /* as it is shown; NULL is None */
+    /* the deadlines, see `_deadlines.h` */
+    Deadline *deadlines; /* by place; NULL until there is one */
+    uint32_t *heap;
+    uint32_t heap_used;
+    uint32_t heap_room;
+    uint32_t lane_used;
+    double lane_life;
+    bool mortal; /* whether new entries have a deadline by themselves */
+    double life;
+    PyObject *life_given; /* as it is shown; NULL is None */
+    /* code of the user's; NULL is none, and for the timer it is `time.monotonic` */
+    PyObject *timer;
+    PyObject *weigher;
+    PyObject *on_evict;
+    /* the figures */
+    uint64_t hits, misses, sets, deletes, evictions, expirations;
+    PyObject *weakrefs;
+} Cache;
+
+/* ------------------------------------------------------------------ hashes */
+
+/* Spread a hash over 32 bits, the uppermost ones best: numbers in a row, multiples of any power of two and
+   differences in the upper half only all end up far from each other. */
+static inline uint32_t
+mixed(Py_hash_t hash)
+{
+    uint64_t bits = (uint64_t)hash;
+    bits ^= bits >> 32;
+    return (uint32_t)((bits * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+}
+
+#if PY_VERSION_HEX >= 0x030C0000
+#define IS_SMALL(number) PyUnstable_Long_IsCompact((PyLongObject *)(number))
+#define SMALL_VALUE(number) PyUnstable_Long_CompactValue((PyLongObject *)(number))
+#else
+#define IS_SMALL(number) ((size_t)(Py_SIZE(number) + 1) < 3)
+#define SMALL_VALUE(number) (Py_SIZE(number) * (Py_ssize_t)((PyLongObject *)(number))->ob_digit[0])
+#endif
+
+static inline uint32_t
+home_of(uint32_t mix, uint32_t bits)
+{
+    return mix >> (32 - bits);
+}
+
+static inline uint32_t
+tag_of(uint32_t mix, uint32_t bits)
+{
+    return mix >> HOME_BITS << bits;
+}
+
+/* Give the hash of a key; -1 with an error set. */
+static inline Py_hash_t
+hash_of(PyObject *key)
+{
+    if (LIKELY(PyUnicode_CheckExact(key))) {
+        Py_hash_t hash = ((PyASCIIObject *)key)->hash;
+        if (LIKELY(hash != -1)) {
+            return hash;
+        }
+    }
+    else if (PyLong_CheckExact(key) && IS_SMALL(key)) {
+        Py_hash_t hash = (Py_hash_t)SMALL_VALUE(key);
+        return hash == -1 ? -2 : hash;
+    }
+    return PyObject_Hash(key);
+}
+
+/* Say whether two keys of the same hash are equal, 1 or 0; -1 where only they can say it themselves. */
+static inline int
+quickly_equal(PyObject *known, PyObject *key)
+{
+    if (PyUnicode_CheckExact(known) && PyUnicode_CheckExact(key)) {
+        Py_ssize_t length = PyUnicode_GET_LENGTH(known);
+        if (length != PyUnicode_GET_LENGTH(key) || PyUnicode_KIND(known) != PyUnicode_KIND(key)) {
+            return 0;
+        }
+        size_t size = (size_t)length * (size_t)PyUnicode_KIND(known);
+        return memcmp(PyUnicode_DATA(known), PyUnicode_DATA(key), size) == 0;
+    }
+    if (PyLong_CheckExact(known) && PyLong_CheckExact(key) && IS_SMALL(known) && IS_SMALL(key)) {
+        return SMALL_VALUE(known) == SMALL_VALUE(key);
+    }
+    return -1;
+}
+
+/* ------------------------------------------------------------------ looking up */
+
+/* Look a key up by its own `__eq__`, which may change the table: then all begins again. */
+static OUT_OF_LINE uint32_t
+find_by_asking(Cache *self, PyObject *key, Py_hash_t hash)
+{
+    uint32_t mix = mixed(hash);
+    for (int turn = 0; turn < MAX_TURNS; turn++) {
+        if (self->used == 0) {
+            return ABSENT;
+        }
+        uint64_t version = self->version;
+        uint32_t mask = (1u << self->bits) - 1, tag = tag_of(mix, self->bits);
+        for (uint32_t at = home_of(mix, self->bits);; at = (at + 1) & mask) {
+            uint32_t slot = self->index[at];
+            if (slot == 0) {
+                return ABSENT;
+            }
+            uint32_t place = slot ^ tag;
+            if (place > mask || self->entries[place].hash != hash) {
+                continue;
+            }
+            PyObject *known = Py_NewRef(self->entries[place].key);
+            int equal = known == key ? 1 : quickly_equal(known, key);
+            if (equal < 0) {
+                equal = PyObject_RichCompareBool(known, key, Py_EQ);
+            }
+            Py_DECREF(known);
+            if (equal < 0) {
+                return FAILED;
+            }
+            if (version != self->version) {
+                break;
+            }
+            if (equal) {
+                return place;
+            }
+        }
+    }
+    PyErr_SetString(PyExc_RuntimeError, "the cache changed whenever the __eq__ of its keys was called");
+    return FAILED;
+}
+
+/* Give the place of a key, or ABSENT, or FAILED; the answer holds until other code runs. */
+static inline uint32_t
+find(Cache *self, PyObject *key, Py_hash_t hash)
+{
+    if (UNLIKELY(self->used == 0)) {
+        return ABSENT;
+    }
+    uint32_t bits = self->bits, mix = mixed(hash), mask = (1u << bits) - 1, tag = tag_of(mix, bits);
+    const uint32_t *index = self->index;
+    const Entry *entries = self->entries;
+    for (uint32_t at = home_of(mix, bits);; at = (at + 1) & mask) {
+        uint32_t slot = index[at];
+        if (slot == 0) {
+            return ABSENT;
+        }
+        uint32_t place = slot ^ tag;
+        if (place > mask) {
+            continue;
+        }
+        const Entry *entry = &entries[place];
+        if (LIKELY(entry->key == key)) {
+            return place;
+        }
+        if (entry->hash == hash) {
+            int equal = quickly_equal(entry->key, key);
+            if (equal > 0) {
+                return place;
+            }
+            if (equal < 0) {
+                return find_by_asking(self, key, hash);
+            }
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ the index */
+
+static inline void
+index_insert(Cache *self, uint32_t place)
+{
+    uint32_t bits = self->bits, mask = (1u << bits) - 1, mix = mixed(self->entries[place].hash);
+    uint32_t home = home_of(mix, bits), at = home;
+    while (self->index[at] != 0) {
+        at = (at + 1) & mask;
+    }
+    self->index[at] = tag_of(mix, bits) | place;
+    if (UNLIKELY(((at - home) & mask) >> HOME_BITS)) {
+        self->far = true;
+    }
+}
+
+/* Take a place out of the index, and move back what was pushed on by it. */
+static inline void
+index_remove(Cache *self, uint32_t place)
+{
+    uint32_t bits = self->bits, mask = (1u << bits) - 1, mix = mixed(self->entries[place].hash);
+    uint32_t *index = self->index, slot = tag_of(mix, bits) | place, hole = home_of(mix, bits);
+    while (index[hole] != slot) {
+        hole = (hole + 1) & mask;
+    }
+    for (uint32_t at = (hole + 1) & mask; (slot = index[at]) != 0; at = (at + 1) & mask) {
+        uint32_t moved = LIKELY(!self->far)
+                             ? (at - (slot >> (32 - HOME_BITS))) & ((1u << HOME_BITS) - 1)
+                             : (at - home_of(mixed(self->entries[slot & mask].hash), bits)) & mask;
+        if (moved >= ((at - hole) & mask)) {
+            index[hole] = slot;
+            hole = at;
+        }
+    }
+    index[hole] = 0;
+}
+
+/* Make another index, for so many places; without memory the old one stays. */
+static inline int
+index_resize(Cache *self, uint32_t room)
+{
+    uint32_t bits = self->index == NULL ? MIN_BITS : self->bits;
+    while ((UINT64_C(1) << bits) + 8 < (uint64_t)room * 2) {
+        bits++;
+    }
+    if (self->index != NULL && bits == self->bits) {
+        return 0;
+    }
+    uint32_t *index = PyMem_Calloc((size_t)1 << bits, sizeof(uint32_t));
+    if (index == NULL) {
+        return -1;
+    }
+    PyMem_Free(self->index);
+    self->index = index;
+    self->bits = bits;
+    self->far = bits > 32 - HOME_BITS; /* where there is no room for six bits */
+    self->version++;
+    for (uint32_t place = 1; place < self->filled; place++) {
+        if (self->entries[place].hash != GONE) {
+            index_insert(self, place);
+        }
+    }
+    return 0;
+}
+
+/* ------------------------------------------------------------------ places */
+
+static inline int
+resize_array(void **array, size_t count, size_t size)
+{
+    void *larger = count > SIZE_MAX / size ? NULL : PyMem_Realloc(*array, count * size);
+    if (larger == NULL) {
+        return -1;
+    }
+    *array = larger;
+    return 0;
+}
+
+/* Allocate so many more places; without memory the table stays as it is. */
+static OUT_OF_LINE int
+grow(Cache *self, uint32_t more)
+{
+    uint64_t needed = (uint64_t)(self->filled ? self->filled : 1) + more;
+    uint64_t room = self->room < 8 ? 8 : self->room < 4096 ? self->room * 2 : self->room + self->room / 4;
+    if (self->limited && self->weigher == NULL && self->limit < MAX_PLACES && room > self->limit + 4) {
+        room = self->limit + 4; /* the head, what is over the limit for a moment, and two to be told of */
+    }
+    room = room < needed ? needed : room;
+    if (room > MAX_PLACES || resize_array((void **)&self->entries, room, sizeof(Entry)) ||
+        (self->deadlines && resize_array((void **)&self->deadlines, room, sizeof(Deadline))) ||
+        (self->weigher && resize_array((void **)&self->weights, room, sizeof(uint64_t)))) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (self->filled == 0) {
+        self->entries[0] = (Entry){.hash = GONE};
+        self->filled = 1;
+    }
+    if (index_resize(self, (uint32_t)room) < 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    self->room = (uint32_t)room;
+    return 0;
+}
+
+/* See to it that so many places can be taken. */
+static inline int
+reserve(Cache *self, uint32_t count)
+{
+    return LIKELY(self->spare + (self->room - self->filled) >= count) ? 0 : grow(self, count);
+}
+
+/* Take a place that was reserved, for a key and a value that are now the table's. */
+static inline uint32_t
+take_place(Cache *self, PyObject *key, PyObject *value)
+{
+    uint32_t place = self->free;
+    if (place != 0) {
+        self->free = self->entries[place].next;
+        self->spare--;
+    }
+    else {
+        place = self->filled++;
+    }
+    Entry *entry = &self->entries[place];
+    entry->key = Py_NewRef(key);
+    entry->value = Py_NewRef(value);
+    entry->hash = GONE;
+    if (self->deadlines != NULL) {
+        self->deadlines[place].when = INFINITY;
+    }
+    return place;
+}
+
+/* Hand a place back; its key and value are the caller's from here on. */
+static inline void
+free_place(Cache *self, uint32_t place)
+{
+    Entry *entry = &self->entries[place];
+    entry->key = entry->value = NULL;
+    entry->hash = GONE;
+    entry->next = self->free;
+    self->free = place;
+    self->spare++;
+}
+
+/* Give the memory back if nothing is in the table and nobody holds a dropped entry. */
+static inline void
+release_memory(Cache *self)
+{
+    if (self->used != 0 || self->filled < 64 || self->spare != self->filled - 1) {
+        return;
+    }
+    PyMem_Free(self->index);
+    PyMem_Free(self->entries);
+    PyMem_Free(self->weights);
+    PyMem_Free(self->deadlines);
+    PyMem_Free(self->heap);
+    self->index = NULL;
+    self->entries = NULL;
+    self->weights = NULL;
+    self->deadlines = NULL;
+    self->heap = NULL;
+    self->bits = self->filled = self->room = self->free = self->spare = self->heap_room = 0;
+    self->version++;
+}
+
+#endif

@@ -103,7 +103,9 @@ class Compare:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--check-bars", action="store_true", help="fail where a ratio is above what is promised, on a quiet machine"
+        "--check-bars",
+        action="store_true",
+        help="fail where a ratio is above what is promised, on a quiet machine",
     )
 
 

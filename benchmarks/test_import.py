@@ -31,7 +31,9 @@ def cpu(options: list[str], statement: str) -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-@pytest.mark.skipif(not hasattr(os, "posix_spawn"), reason="this system does not tell the CPU time of a child")
+@pytest.mark.skipif(
+    not hasattr(os, "posix_spawn"), reason="this system does not tell the CPU time of a child"
+)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_import(variant: str, compare: Compare) -> None:
     options = VARIANTS[variant]
@@ -46,7 +48,8 @@ def test_import(variant: str, compare: Compare) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement", ["from pystorage import FileStorage", "from pystorage import StorageProvider", "from pystorage import *"]
+    "statement",
+    ["from pystorage import FileStorage", "from pystorage import StorageProvider", "from pystorage import *"],
 )
 def test_what_is_used_costs_when_it_is_used(statement: str, compare: Compare) -> None:
     times = [(cpu(["-I"], "pass"), cpu(["-I"], statement)) for _ in range(ROUNDS // 3)]

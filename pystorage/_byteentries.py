@@ -289,7 +289,7 @@ class ByteEntries(Storage[K, V]):
             if self._naming.is_shortened(place):
                 key = self._long_key(place)
             else:
-                key = self._key(place)
+                key = self._key_at(place)
                 if may_expire and key is not ABSENT and _wanted(key, prefix) and key not in self:
                     continue
             if key is not ABSENT and _wanted(key, prefix):
@@ -300,6 +300,10 @@ class ByteEntries(Storage[K, V]):
             return self._naming.key(name)
         except ValueError:
             return ABSENT  # a file of somebody else's
+
+    def _key_at(self, place: str) -> object:
+        """Give the key whose whole name stands in the place; ABSENT where it would be shortened there."""
+        return self._key(place) if self._naming.shortened(place) == place else ABSENT
 
     def _long_key(self, place: str) -> object:
         """Give the key whose name in the place lacks its end; ABSENT if it has expired or is not ours."""
@@ -317,7 +321,7 @@ class ByteEntries(Storage[K, V]):
 
     def clear(self) -> None:
         for place in self._listed(""):
-            if self._naming.is_shortened(place) or self._key(place) is not ABSENT:
+            if self._naming.is_shortened(place) or self._key_at(place) is not ABSENT:
                 try:
                     self._remove(place)
                 except OSError as error:

@@ -219,7 +219,7 @@ class ByteStorage(ByteEntries[K, V]):
         return [
             place
             for place in self._listed("")
-            if self._naming.is_shortened(place) or self._key(place) is not ABSENT
+            if self._naming.is_shortened(place) or self._key_at(place) is not ABSENT
         ]
 
     def _recode(self, place: str, change: Callable[[bytes, str], bytes | None]) -> bool:

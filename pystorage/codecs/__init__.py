@@ -6,7 +6,7 @@ A codec is given to a storage, as an object or by name: ``codec="json"``, ``code
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pystorage.codecs.base import CODECS, ChainCodec, Codec, label_of, resolve_codec
+from pystorage.codecs.base import CODECS, ChainCodec, Codec, holds_integers, label_of, resolve_codec
 from pystorage.codecs.compress import GzipCodec, LzmaCodec, ZlibCodec
 from pystorage.codecs.serialize import BytesCodec, JSONCodec, PickleCodec, TextCodec
 
@@ -37,6 +37,7 @@ __all__ = [
     "VersionedCodec",
     "ZlibCodec",
     "ZstdCodec",
+    "holds_integers",
     "label_of",
     "reencode",
     "resolve_codec",

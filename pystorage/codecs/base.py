@@ -9,7 +9,7 @@ from importlib import import_module
 from itertools import pairwise
 from typing import Any, BinaryIO, ClassVar, Final, cast
 
-from pystorage.errors import StorageProviderError, near
+from pystorage.errors import EncodeError, StorageProviderError, near
 
 #: Name → ``"module:Class"``, called without arguments.
 CODECS: Final[dict[str, str]] = {
@@ -316,6 +316,29 @@ def label_of(codec: Codec) -> str:
     if isinstance(codec, ChainCodec):
         return "+".join(map(label_of, codec.codecs))
     return codec.label or f"{type(codec).__module__}.{type(codec).__qualname__}"
+
+
+def holds_integers(codec: Codec) -> bool:
+    """Tell whether values of a codec may be integers, so that they can be counted.
+
+    Args:
+        codec: A codec.
+
+    Returns:
+        Whether it takes them.
+
+    Raises:
+        Nothing.
+
+    Example:
+        >>> holds_integers(resolve_codec("json")), holds_integers(resolve_codec("bytes"))
+        (True, False)
+    """
+    try:
+        codec.encode(0, "")
+    except EncodeError:
+        return False
+    return True
 
 
 def resolve_codec(codec: Codec | str | None, default: str = "json") -> Codec:

@@ -51,6 +51,10 @@ make_room(Cache *self, Now *now, Dropped *dropped)
     while (self->used != 0 && (self->weight > self->limit || self->limit == 0)) {
         take_out(self, self->entries[0].next, EVICTED, dropped);
         self->evictions++;
+        /* Where there is one eviction there will be more: what the next one touches is on its way by then. */
+        const Entry *next = &self->entries[self->entries[0].next];
+        PREFETCH(next->key);
+        PREFETCH(&self->index[home_of(mixed(next->hash), self->bits)]);
     }
 }
 

@@ -34,10 +34,12 @@
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define OUT_OF_LINE __attribute__((noinline))
+#define PREFETCH(address) __builtin_prefetch(address, 1)
 #else
 #define LIKELY(condition) (condition)
 #define UNLIKELY(condition) (condition)
 #define OUT_OF_LINE
+#define PREFETCH(address) ((void)(address))
 #endif
 
 /* What `find` gives beside a place: nothing is there, and an error is set. */

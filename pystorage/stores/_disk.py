@@ -131,8 +131,7 @@ def folds_case(folder: str, own: str) -> bool:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in islice(entries, _LOOKED_AT):
             name = entry.name
-            # A second name of the same file would look as if it were the same name.
-            if name.isascii() and name.swapcase() != name and entry.stat(follow_symlinks=False).st_nlink == 1:
+            if name.isascii() and name.swapcase() != name:
                 found = _is_found_by_other_case(entry.path)
                 if found is not None:
                     return found
@@ -149,11 +148,13 @@ def folds_case(folder: str, own: str) -> bool:
 def _is_found_by_other_case(path: str) -> bool | None:
     """Tell whether something is found by its name in the other case too; None if it is not there."""
     parent, name = os.path.split(path)
-    try:
-        found = os.lstat(path)
-    except OSError:
+    other = name.swapcase()
+    if not os.path.lexists(path):
         return None
+    if not os.path.lexists(os.path.join(parent, other)):
+        return False
+    # Somebody may have made both. (Whether it is the same file does not tell: some disks number it twice.)
     try:
-        return os.path.samestat(found, os.lstat(os.path.join(parent, name.swapcase())))
+        return not {name, other} <= set(os.listdir(parent))
     except OSError:
         return False

@@ -87,7 +87,8 @@ def _release(pid: int, descriptor: int, path: str) -> None:
     if pid == os.getpid():  # in a forked child the file goes on to speak for the parent
         with suppress(OSError):
             os.unlink(path)
-    os.close(descriptor)
+    with suppress(OSError):  # its disk may be gone
+        os.close(descriptor)
 
 
 def sweep(folder: str) -> None:

@@ -13,9 +13,10 @@ from typing import Any, BinaryIO, ClassVar, Final, Literal, NoReturn, TypeVar, c
 
 from pystorage._sync import FileLeases, Lease
 from pystorage.bytestorage import ByteStorage
-from pystorage.codecs import Codec, header, resolve_codec
+from pystorage.codecs import Codec, header, holds_integers, resolve_codec
 from pystorage.errors import (
     DecodeError,
+    EncodeError,
     IntegrityError,
     InvalidKeyError,
     StorageProviderError,
@@ -42,7 +43,6 @@ _CAPABILITIES: Final = (
     Capability.TTL
     | Capability.ADD
     | Capability.SWAP
-    | Capability.INCR
     | Capability.LOCK
     | Capability.SCAN
     | Capability.PERSISTENT
@@ -162,7 +162,15 @@ class FileStorage(ByteStorage[K, V]):
         except OSError as error:
             self._fail("open", path, error)
         super().__init__(codec, self._make_naming(fold_case), timer)
-        self.capabilities = _CAPABILITIES | Capability.STREAM if codec.streams else _CAPABILITIES
+        self.capabilities = _CAPABILITIES
+        if codec.streams:
+            self.capabilities |= Capability.STREAM
+        if holds_integers(codec):
+            self.capabilities |= Capability.INCR
+        try:
+            codec.encode(0, "")
+        except EncodeError:  # such as bytes and text: there is nothing to count with
+            self.capabilities &= ~Capability.INCR
         failed = partial(_lock_failed, repr(self), self._naming)
         self._leases = FileLeases(own.leases, timer, mode, own.make, failed)
 
@@ -389,7 +397,7 @@ class FileStorage(ByteStorage[K, V]):
         """
         size = total = 0
         for name in self._listed(""):
-            if self._naming.is_shortened(name) or self._key(name) is not ABSENT:
+            if self._naming.is_shortened(name) or self._key_at(name) is not ABSENT:
                 with suppress(FileNotFoundError):
                     total += os.lstat(self._folder.file(name)).st_size
                     size += 1
@@ -413,7 +421,7 @@ class FileStorage(ByteStorage[K, V]):
         renamed = 0
         elsewhere = self._make_naming(not self._naming.fold_case)
         for name in self._listed(""):
-            if self._naming.is_shortened(name) or self._key(name) is not ABSENT or name.startswith(OWN):
+            if self._naming.is_shortened(name) or self._key_at(name) is not ABSENT or name.startswith(OWN):
                 continue
             try:
                 key = elsewhere.key(name)

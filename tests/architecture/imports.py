@@ -16,7 +16,17 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"keys", "naming", "codecs", "engine"}),
     frozenset(
-        {"storage", "_hooks", "_derive", "_terms", "_arguments", "bytestorage", "_byteentries", "_sync", "urls"}
+        {
+            "storage",
+            "_hooks",
+            "_derive",
+            "_terms",
+            "_arguments",
+            "bytestorage",
+            "_byteentries",
+            "_sync",
+            "urls",
+        }
     ),
     frozenset({"stores", "wrappers"}),
     frozenset({"storage_provider", "services", "aio", "memo", "datastore", "content", "versioned"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import os
@@ -31,7 +32,8 @@ def cache_type() -> Any:
 
 def test_one_that_was_never_made_is_empty_and_whole(cache_type: Any) -> None:
     cache = cache_type.__new__(cache_type)
-    assert (len(cache), list(cache), cache.get("a"), "a" in cache, cache.maxsize) == (0, [], None, False, None)
+    assert (len(cache), list(cache), cache.get("a"), cache.maxsize) == (0, [], None, None)
+    assert "a" not in cache
     with pytest.raises(KeyError):
         cache["a"]
     with pytest.raises(KeyError):
@@ -249,10 +251,8 @@ def every_operation(storage: Any, key: Any, other: Any, value: Any) -> None:
             lambda: storage.pop(("absent", key)),
             lambda: storage._fill([(key,)]),
         ):
-            try:
+            with contextlib.suppress(KeyError, TypeError, ValueError):
                 wrong()
-            except (KeyError, TypeError, ValueError):
-                pass
         storage.clear()
 
 
@@ -277,10 +277,8 @@ def test_each_reference_is_given_back(told: bool, weighed: bool) -> None:
         storage = implementation.LRUStorage(
             8, timer=FakeClock(), on_evict=on_evict if told else None, weigher=weigher if weighed else None
         )
-        try:
+        with contextlib.suppress(ValueError):
             every_operation(storage, key, other, value)
-        except ValueError:
-            pass
         storage.__init__(3)
 
     for _ in range(3):
@@ -322,6 +320,6 @@ def test_it_stays_whole_without_memory(settings: str) -> None:
     run_script("without_memory.py", settings)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="interpreters with a lock of their own are new in 3.12")
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="interpreters with a lock each are new in 3.12")
 def test_interpreters_have_caches_of_their_own() -> None:
     run_script("interpreters.py")

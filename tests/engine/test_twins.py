@@ -55,7 +55,8 @@ class Angry:
 
 ANGRY = Angry()
 PLAIN = [0, 1, True, 2.0, -1, -2, 2**70, "a", "b", "é", "€", "c" * 40, ("t", 1), ("t", (1, 2.5)), None, b"b"]
-KEYS = st.sampled_from([*PLAIN, frozenset({1}), Wild("x"), Wild("y"), Text("a"), ANGRY, 2**61 - 1, -1.0, (), []])
+ODD = [frozenset({1}), Wild("x"), Wild("y"), Text("a"), ANGRY, 2**61 - 1, -1.0, (), []]
+KEYS = st.sampled_from(PLAIN + ODD)
 VALUES = st.sampled_from([0, 1, 2, 3, 4, 5, 6, 2**80, True, 2.5, "text", None])
 TTLS = st.sampled_from([None, None, 1, 2, 5, 5, math.inf, 0, math.nan, "5"])
 LIMITS = st.sampled_from([0, 1, 2, 5, 8, 2**70, math.inf, None, -1, math.nan, "8"])
@@ -103,7 +104,7 @@ OPERATIONS: dict[str, tuple[Callable[..., object], list[st.SearchStrategy[Any]]]
     "currsize": (lambda s: s.currsize, []),
     "repr": (repr, []),
     "copy": (lambda s: copy.copy(s).__getstate__(), []),
-    "make anew": (lambda s: s.__init__(3), []),
+    "make anew": (lambda s: s.__init__(3, timer=s.timer), []),
 }
 STEPS = st.sampled_from(sorted(OPERATIONS)).flatmap(
     lambda name: st.tuples(st.just(name), *OPERATIONS[name][1])  # type: ignore[arg-type]
@@ -185,7 +186,7 @@ def test_they_have_the_same_methods_and_signatures() -> None:
             in_c, in_python = (list(inspect.signature(getattr(cls, name)).parameters) for cls in (one, two))
             assert in_c == in_python, name
         assert getattr(one, name).__doc__, name
-    for slot in ("__getitem__", "__setitem__", "__delitem__", "__contains__", "__len__", "__iter__", "__bool__"):
+    for slot in ("__getitem__", "__setitem__", "__contains__", "__len__", "__iter__", "__bool__"):
         assert hasattr(one, slot), slot
         assert hasattr(two, slot), slot
 

@@ -104,7 +104,12 @@ def test_it_survives_a_pickle(kind: type[StorageError], protocol: int) -> None:
     error.add_note("a note")
     again = pickle.loads(pickle.dumps(error, protocol))
     assert type(again) is kind
-    assert (str(again), again.storage, again.key, again.args) == ("could not", "Box('x')", b"key", ("could not",))
+    assert (str(again), again.storage, again.key, again.args) == (
+        "could not",
+        "Box('x')",
+        b"key",
+        ("could not",),
+    )
     assert again.__notes__ == ["a note"]
 
 
@@ -114,7 +119,12 @@ def test_it_survives_a_copy(kind: type[StorageError], copied: Any) -> None:
     error = kind("could not", storage="Box('x')", key=["a key", "that is mutable"])
     again = copied(error)
     assert again is not error
-    assert (type(again), str(again), again.storage, again.key) == (kind, "could not", error.storage, error.key)
+    assert (type(again), str(again), again.storage, again.key) == (
+        kind,
+        "could not",
+        error.storage,
+        error.key,
+    )
 
 
 def test_the_errno_of_an_outage_survives() -> None:
@@ -144,7 +154,10 @@ def fail() -> None:
 
 
 def test_it_comes_back_from_another_process() -> None:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool, pytest.raises(NotFoundError) as caught:
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+        pytest.raises(NotFoundError) as caught,
+    ):
         pool.submit(fail).result(timeout=60)
     assert (str(caught.value), caught.value.storage, caught.value.key) == ("no such tag", "Box('x')", "tag")
 

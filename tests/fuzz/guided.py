@@ -6,6 +6,7 @@ The first byte chooses the decoder, so that the fuzzer learns what each of them 
 
 from __future__ import annotations
 
+import resource
 import sys
 from pathlib import Path
 
@@ -17,9 +18,20 @@ with atheris.instrument_imports(include=["pystorage", "pickletools"]):
 NAMES = sorted(decoders.DECODERS)
 
 
+MORE = 64 << 20
+
+
+def peak() -> int:
+    """The most memory that this process has had so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def one(data: bytes) -> None:
     if data:
+        before = peak()
         decoders.check(NAMES[data[0] % len(NAMES)], data[1:])
+        if peak() > before + MORE:
+            raise MemoryError(f"{(peak() - before) >> 20} MiB for {len(data)} bytes")
 
 
 def plant(corpus: Path) -> None:

@@ -51,7 +51,15 @@ SERVICES: dict[str, tuple[Any, str, Callable[[Path, Any], None], Callable[[Path]
     "pickle": (PickleStorageService, "storage.pkl", write_pickle, read_pickle),
     "pickle and gzip": (GZipPickleStorageService, "storage.pkl.gz", write_gzip, read_gzip),
 }
-VALUES = [{"text": "Hello World!"}, [1, [2.5, None]], "caf\N{LATIN SMALL LETTER E WITH ACUTE}", True, 10**30, {}, ""]
+VALUES = [
+    {"text": "Hello World!"},
+    [1, [2.5, None]],
+    "caf\N{LATIN SMALL LETTER E WITH ACUTE}",
+    True,
+    10**30,
+    {},
+    "",
+]
 
 by_service = pytest.mark.parametrize("name", SERVICES)
 

@@ -25,7 +25,7 @@ from pystorage.testing import FakeClock
 
 def test_loading_and_creating_storages() -> None:
     # Create a new instance of a LRU Storage Service:
-    service = StorageProvider().create(StorageProvider.STORAGE_LRU, *(), **{})
+    service = StorageProvider().create(StorageProvider.STORAGE_LRU, *())
     assert isinstance(service, LRUStorageService)
 
 

@@ -177,7 +177,9 @@ def test_many_are_given_as_to_a_dict(items: Callable[[], Any], write: Callable[.
     assert storage.data == {"a": "aa", "b": "bb"}
 
 
-@pytest.mark.parametrize("items, kind", [(5, TypeError), (None, TypeError), ([5], TypeError), ([(1, 2, 3)], ValueError)])
+@pytest.mark.parametrize(
+    "items, kind", [(5, TypeError), (None, TypeError), ([5], TypeError), ([(1, 2, 3)], ValueError)]
+)
 @pytest.mark.parametrize("write", [Simple.set_many, Simple.update, dict.update])
 def test_what_a_dict_would_not_take_is_not_taken(items: Any, kind: type[Exception], write: Any) -> None:
     with pytest.raises(kind):
@@ -257,7 +259,9 @@ UNSUPPORTED: dict[str, tuple[Callable[[Storage[Any, Any]], Any], str]] = {
 def test_what_would_race_is_refused(call: str) -> None:
     storage = Simple(a=1)
     act, capability = UNSUPPORTED[call]
-    with pytest.raises(UnsupportedOperation, match=f"Simple\\(\\) cannot .*; it lacks Capability.{capability}") as caught:
+    with pytest.raises(
+        UnsupportedOperation, match=f"Simple\\(\\) cannot .*; it lacks Capability.{capability}"
+    ) as caught:
         act(storage)
     assert isinstance(caught.value, NotImplementedError)
     assert caught.value.storage == "Simple()"

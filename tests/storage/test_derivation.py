@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pystorage import Storage
-from pystorage.errors import UnsupportedOperation
 from pystorage._derive import _DERIVED
+from pystorage.errors import UnsupportedOperation
 from tests.storage.simple import Simple
 
 
@@ -57,7 +57,9 @@ def test_changing_nothing_changes_nothing(name: str) -> None:
 
 def test_changing_the_second_leaves_the_first() -> None:
     base = native()
-    heir = type("Heir", (base,), {"get_many": _marked("changed get_many"), "set_many": _marked("changed set_many")})
+    heir = type(
+        "Heir", (base,), {"get_many": _marked("changed get_many"), "set_many": _marked("changed set_many")}
+    )
     for name in set(EVERYTHING) - {"get_many", "set_many"}:
         assert getattr(heir, name) is vars(base)[name]
 
@@ -85,7 +87,9 @@ def test_an_heir_of_an_heir_may_be_native_again() -> None:
 
 
 def test_a_storage_that_only_writes_set_still_lacks_an_item() -> None:
-    body = {name: vars(Simple)[name] for name in vars(Simple) if name.startswith("__") and name != "__setitem__"}
+    body = {
+        name: vars(Simple)[name] for name in vars(Simple) if name.startswith("__") and name != "__setitem__"
+    }
     kind = type("Setting", (Storage,), body | {"set": _marked("set")})
     with pytest.raises(TypeError, match="abstract"):
         kind()
@@ -135,7 +139,9 @@ class Mixed(Mixin, TaggingAgain): ...
         lambda storage: storage.setdefault("a", 1),
     ],
 )
-def test_no_write_goes_past_any_change_and_none_is_made_twice(kind: type[Simple], stored: str, write: Any) -> None:
+def test_no_write_goes_past_any_change_and_none_is_made_twice(
+    kind: type[Simple], stored: str, write: Any
+) -> None:
     storage = kind()
     write(storage)
     assert storage.data == {"a": stored}

@@ -190,7 +190,10 @@ def test_a_lease_is_extended_by_its_holder(leases: Leases, clock: FakeClock) -> 
 
 
 def test_an_overtaken_lease_cannot_be_extended(leases: Leases, clock: FakeClock) -> None:
-    with pytest.raises(ConflictError, match="extend it earlier"), leases.held("name", 5, None, "here") as lease:
+    with (
+        pytest.raises(ConflictError, match="extend it earlier"),
+        leases.held("name", 5, None, "here") as lease,
+    ):
         clock.advance(5)
         leases.take("name", "other", 5)
         lease.extend()
@@ -330,7 +333,11 @@ def test_a_child_is_excluded_by_its_parent(tmp_path: Path, clock: FakeClock) -> 
     leases = file_leases(tmp_path / "leases", clock)
 
     def attempts() -> list[bool]:
-        return [leases.take("name", "child's", 5), leases.take("other", "child's", 5), leases.release("other", "child's")]
+        return [
+            leases.take("name", "child's", 5),
+            leases.take("other", "child's", 5),
+            leases.release("other", "child's"),
+        ]
 
     with leases.held("name", 500, None, "here"), Child(attempts) as child:
         assert child.result() == [False, True, True]

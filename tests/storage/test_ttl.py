@@ -16,7 +16,10 @@ from pystorage import ABSENT, KEEP
 from pystorage.storage import checked_prefix, checked_ttl, pairs, shown
 
 
-@given(st.floats(min_value=0, exclude_min=True, allow_infinity=False) | st.integers(min_value=1, max_value=10**300))
+@given(
+    st.floats(min_value=0, exclude_min=True, allow_infinity=False)
+    | st.integers(min_value=1, max_value=10**300)
+)
 def test_seconds_come_back_as_a_float(seconds: float) -> None:
     found = checked_ttl(seconds)
     assert type(found) is float
@@ -42,7 +45,8 @@ def test_the_message_stays_short(ttl: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "ttl", ["5", b"5", True, False, [], object(), 5j, timedelta(seconds=5), Decimal(5), Fraction(5), ABSENT, KEEP]
+    "ttl",
+    ["5", b"5", True, False, [], object(), 5j, timedelta(seconds=5), Decimal(5), Fraction(5), ABSENT, KEEP],
 )
 def test_what_is_no_number_is_refused(ttl: Any) -> None:
     with pytest.raises(TypeError, match=f"ttl must be a number of seconds or None, not {type(ttl).__name__}"):
@@ -63,7 +67,13 @@ def test_a_key_in_a_message_is_short(key: Any) -> None:
 
 
 def test_a_short_key_is_shown_whole() -> None:
-    assert [shown(key) for key in ("a/b", 5, ("a", None), b"x", None)] == ["'a/b'", "5", "('a', None)", "b'x'", "None"]
+    assert [shown(key) for key in ("a/b", 5, ("a", None), b"x", None)] == [
+        "'a/b'",
+        "5",
+        "('a', None)",
+        "b'x'",
+        "None",
+    ]
 
 
 def test_a_key_that_cannot_be_shown_is_shown_somehow() -> None:

@@ -101,7 +101,7 @@ def test_the_with_statement_closes() -> None:
 def test_capabilities_are_these() -> None:
     # The whole list is part of the contract.
     assert [flag.name for flag in Capability] == (
-        "BULK TTL ADD SWAP INCR LOCK SCAN STREAM STATS PERSISTENT SHARED NONBLOCKING ORDERED".split()
+        ["BULK", "TTL", "ADD", "SWAP", "INCR", "LOCK", "SCAN", "STREAM", "STATS", "PERSISTENT", "SHARED", "NONBLOCKING", "ORDERED"]
     )
     assert not Capability.NONE
 
@@ -116,7 +116,11 @@ def test_the_views_are_views() -> None:
     assert isinstance(values, ValuesView)
     assert isinstance(items, ItemsView)
     storage["c"] = 3
-    assert (set(keys), list(values), list(items)) == ({"a", "b", "c"}, [1, 2, 3], [("a", 1), ("b", 2), ("c", 3)])
+    assert (set(keys), list(values), list(items)) == (
+        {"a", "b", "c"},
+        [1, 2, 3],
+        [("a", 1), ("b", 2), ("c", 3)],
+    )
     assert (len(keys), len(values), len(items)) == (3, 3, 3)
     assert keys & {"a", "x"} == {"a"}
     assert items - {("a", 1)} == {("b", 2), ("c", 3)}

@@ -90,7 +90,11 @@ def test_locks_streams_and_the_end_are_forwarded(tmp_path: Path) -> None:
         file.write(b"value")
     with storage.open_read("key") as file:
         assert file.read() == b"value"
-    with storage.lock("key", 5) as lease, pytest.raises(TimeoutError), storage.inner.lock("key", 5, timeout=0):
+    with (
+        storage.lock("key", 5) as lease,
+        pytest.raises(TimeoutError),
+        storage.inner.lock("key", 5, timeout=0),
+    ):
         assert lease.ttl == 5
     assert storage.capabilities == storage.inner.capabilities
     storage.flush()
@@ -100,7 +104,9 @@ def test_locks_streams_and_the_end_are_forwarded(tmp_path: Path) -> None:
 
 
 def test_a_copy_is_closed_for_itself(tmp_path: Path) -> None:
-    storage: VolatileStorage[str, Any] = VolatileStorage(WrapperStorage(FileStorage(tmp_path)), 5, sliding=True)
+    storage: VolatileStorage[str, Any] = VolatileStorage(
+        WrapperStorage(FileStorage(tmp_path)), 5, sliding=True
+    )
     with copy.copy(storage) as again:
         again["key"] = "value"
         assert repr(again) == repr(storage)
@@ -112,7 +118,10 @@ def test_its_repr_shows_what_is_inside_and_its_settings() -> None:
         def _settings(self) -> dict[str, Any]:
             return {"name": "x", "size": 5}
 
-    assert repr(WrapperStorage(WrapperStorage(MemoryStorage()))) == "WrapperStorage(WrapperStorage(MemoryStorage()))"
+    assert (
+        repr(WrapperStorage(WrapperStorage(MemoryStorage())))
+        == "WrapperStorage(WrapperStorage(MemoryStorage()))"
+    )
     assert repr(Named(MemoryStorage())) == "Named(MemoryStorage(), name='x', size=5)"
 
 
@@ -265,7 +274,11 @@ def test_a_mixin_changes_what_the_bulk_calls_do_too() -> None:
     class Both(Loud, WrapperStorage[str, Any]): ...
 
     storage = wrapped(Both)
-    assert (storage["a"], storage.get("a"), storage.get_many(["a", "b"])) == ("ONE", "ONE", {"a": "ONE", "b": "TWO"})
+    assert (storage["a"], storage.get("a"), storage.get_many(["a", "b"])) == (
+        "ONE",
+        "ONE",
+        {"a": "ONE", "b": "TWO"},
+    )
 
 
 def test_a_subclass_that_writes_both_is_asked_for_both() -> None:

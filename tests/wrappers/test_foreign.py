@@ -97,7 +97,9 @@ def test_no_data_of_an_entry_is_public() -> None:
     import pystorage
     import pystorage.wrappers
 
-    assert not any("Entry" in name or "Timed" in name for name in (*dir(pystorage), *pystorage.wrappers.__all__))
+    assert not any(
+        "Entry" in name or "Timed" in name for name in (*dir(pystorage), *pystorage.wrappers.__all__)
+    )
 
 
 # -------------------------------------------------------------------- others at the same time
@@ -123,7 +125,9 @@ class Interleaved(dict[str, Any]):
         super().__delitem__(key)
 
 
-@pytest.mark.parametrize("look", [lambda storage: storage.get("key"), lambda storage: storage.purge() or None])
+@pytest.mark.parametrize(
+    "look", [lambda storage: storage.get("key"), lambda storage: storage.purge() or None]
+)
 @pytest.mark.parametrize("ttl", [5, 100, float("inf"), None])
 def test_what_is_written_while_it_expires_stays(look: Any, ttl: float | None, clock: FakeClock) -> None:
     mapping = Interleaved()
@@ -142,7 +146,9 @@ def test_the_same_value_written_anew_while_it_expires_stays(clock: FakeClock) ->
     storage = volatile(mapping, clock)
     storage["key"] = "value"
     clock.advance(5)
-    mapping.after_get.append(lambda: storage.expire("key", 3) if "key" in storage else storage.set("key", "value"))
+    mapping.after_get.append(
+        lambda: storage.expire("key", 3) if "key" in storage else storage.set("key", "value")
+    )
     storage.get("key")
     assert storage.get("key") == "value"
 

@@ -140,7 +140,9 @@ def test_each_entry_may_have_a_life_of_its_own(inner: Mapping, clock: FakeClock)
 
 
 @pytest.mark.parametrize("expiration", [None, math.inf, 10**400])
-def test_without_an_expiration_entries_live_for_ever(expiration: Any, inner: Mapping, clock: FakeClock) -> None:
+def test_without_an_expiration_entries_live_for_ever(
+    expiration: Any, inner: Mapping, clock: FakeClock
+) -> None:
     storage = volatile(inner, clock, expiration=expiration)
     storage["key"] = 1
     storage.set("short", 2, ttl=1)

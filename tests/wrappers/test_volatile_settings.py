@@ -42,7 +42,11 @@ def test_without_sliding_a_read_leaves_the_deadline(inner: Mapping, clock: FakeC
     storage = volatile(inner, clock)
     storage["key"] = "value"
     clock.advance(3)
-    assert (storage["key"], storage.get("key"), storage.get_many(["key"])) == ("value", "value", {"key": "value"})
+    assert (storage["key"], storage.get("key"), storage.get_many(["key"])) == (
+        "value",
+        "value",
+        {"key": "value"},
+    )
     assert storage.ttl("key") == 2
 
 
@@ -99,7 +103,9 @@ def test_an_absent_key_slides_nothing(inner: Mapping, clock: FakeClock) -> None:
 # -------------------------------------------------------------------- jitter
 
 
-def test_jitter_shortens_lives_at_random(inner: Mapping, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jitter_shortens_lives_at_random(
+    inner: Mapping, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage = volatile(inner, clock, expiration=100, jitter=0.2)
     parts = iter([0.0, 0.5, 1.0, 0.25])
     monkeypatch.setattr(random, "random", lambda: next(parts))
@@ -285,5 +291,11 @@ def test_the_private_entry_does_not_leak(foreign: Mapping, clock: FakeClock) -> 
     storage = volatile(foreign, clock)
     storage["key"] = "value"
     assert isinstance(foreign["key"], Entry)
-    seen = [storage["key"], storage.get("key"), *storage.values(), *dict(storage.items()).values(), storage.pop("key")]
+    seen = [
+        storage["key"],
+        storage.get("key"),
+        *storage.values(),
+        *dict(storage.items()).values(),
+        storage.pop("key"),
+    ]
     assert seen == ["value"] * 5

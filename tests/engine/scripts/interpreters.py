@@ -62,9 +62,7 @@ def main() -> int:
     here["a"] = 1
     for _ in range(2):
         errors: list[object] = []
-        threads = [
-            threading.Thread(target=run, args=(CODE.format(path=sys.path), errors)) for _ in range(4)
-        ]
+        threads = [threading.Thread(target=run, args=(CODE.format(path=sys.path), errors)) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

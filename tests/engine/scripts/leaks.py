@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 import tracemalloc
@@ -27,10 +28,8 @@ def turn(cache: Any, number: int) -> None:
         cache._redate(key, 9, use=True)
     list(cache), list(reversed(cache)), cache._contents(), cache._settings(), cache._figures()
     for wrong in (lambda: cache[[]], lambda: cache[number, "absent"], lambda: cache._incr((0,), 1, None)):
-        try:
+        with contextlib.suppress(KeyError, TypeError):
             wrong()
-        except (KeyError, TypeError):
-            pass
     cache.pop((number, 0), None)
     cache._delete_many([(number, 1), (number, 2)])
     if number % 7 == 0:

@@ -18,8 +18,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g -UNDEBUG".split()
-WARNINGS = "-std=c11 -Wall -Wextra -Werror".split()
+FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1", "-g"]
+WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
 
 
 def library(name: str) -> str:
@@ -54,8 +54,9 @@ def main(arguments: list[str]) -> int:
             "PYTHONPATH": str(place),
         }
         environment.pop("PYSTORAGE_PURE", None)
-        here = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *(arguments or ["tests/engine"])]
-        return subprocess.run(here, cwd=place, env=environment, check=False).returncode
+        arguments = ["-q", "-p", "no:cacheprovider", *(arguments or ["tests/engine"])]
+        command = [sys.executable, "-m", "pytest", *arguments]
+        return subprocess.run(command, cwd=place, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":

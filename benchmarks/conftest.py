@@ -62,7 +62,7 @@ def in_turns(
 
 
 class Compare:
-    """Compares two calls, and puts down what it found for the table at the end and in the benchmark's record."""
+    """Compares two calls, and puts down what it found for the table and in the benchmark's record."""
 
     def __init__(self, benchmark: Any, found: list[Ratio], check: bool) -> None:
         self._benchmark = benchmark
@@ -81,12 +81,18 @@ class Compare:
         clock: Clock = time.process_time,
     ) -> Ratio:
         times = in_turns(bare, ours, rounds=rounds, number=number, clock=clock)
-        # The extension times ours once more, for its own table and its files.
-        self._benchmark.pedantic(ours, rounds=3, iterations=number)
-        return self.put_down(what, times, bar)
+        return self.put_down(what, times, ours, bar=bar)
 
-    def put_down(self, what: str, times: list[tuple[float, float]], bar: float | None = None) -> Ratio:
-        """Put down times that were taken elsewhere."""
+    def put_down(
+        self,
+        what: str,
+        times: list[tuple[float, float]],
+        ours: Callable[[], object],
+        *,
+        bar: float | None = None,
+    ) -> Ratio:
+        """Put down times that were taken elsewhere; the extension times ours again, for its own table."""
+        self._benchmark.pedantic(ours, rounds=5, warmup_rounds=1)
         ratio = Ratio(
             what,
             bare=min(bare for bare, _ in times),

@@ -52,7 +52,7 @@ def test_get(compare: Compare, tmp_path: Path) -> None:
     storage: FileStorage[str, bytes] = FileStorage(tmp_path, codec="bytes")
     storage["some_key"] = DATA
     bare = bare_read(str(tmp_path / "some_key.storage"))
-    compare("get, 100 B, bytes", bare, lambda: storage["some_key"], bar=1.4, number=5000)
+    compare("get, 100 B, bytes", bare, lambda: storage["some_key"], bar=1.4, number=2000)
 
 
 def test_set(compare: Compare, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_set(compare: Compare, tmp_path: Path) -> None:
     def ours() -> None:
         storage["some_key"] = DATA
 
-    compare("set, 100 B, bytes, CPU", bare, ours, bar=1.25, number=1000)
+    compare("set, 100 B, bytes, CPU", bare, ours, bar=1.25, number=200)
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -77,7 +77,7 @@ def test_get_with_a_codec(name: str, compare: Compare, tmp_path: Path) -> None:
         lambda: codec.decode(read(), "some_key"),
         lambda: storage["some_key"],
         bar=1.4,
-        number=3000,
+        number=1000,
     )
 
 
@@ -96,7 +96,7 @@ def test_set_with_a_codec(name: str, compare: Compare, tmp_path: Path) -> None:
     def ours() -> None:
         storage["some_key"] = value
 
-    compare(f"set, {name}, and its encoding alone", bare, ours, bar=1.25, number=500)
+    compare(f"set, {name}, and its encoding alone", bare, ours, bar=1.25, number=100)
 
 
 # -------------------------------------------------------------------- very many keys
@@ -125,7 +125,7 @@ def test_open_with_many_keys(compare: Compare, many: Path, tmp_path: Path) -> No
         lambda: FileStorage(few, codec="bytes").close(),
         lambda: FileStorage(many, codec="bytes").close(),
         bar=1.25,
-        number=200,
+        number=50,
     )
 
 

@@ -288,6 +288,8 @@ class _Layers(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
+        if self.closed:
+            raise ValueError("write to closed file")
         return self._files[0].write(data)
 
     def close(self) -> None:

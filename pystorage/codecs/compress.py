@@ -97,11 +97,13 @@ class Compressor(Codec):
         """Add what archives hold that follow a first one; there may be very many small ones."""
         if not data:
             return value
-        limit = -1 if self.max_size is None else self.max_size + 1 - len(value)
+        pieces, size = [value], len(value)
         with self.reader(io.BytesIO(data)) as file:
-            value += file.read(limit)
-        checked_size(len(value), self.max_size)
-        return value
+            while piece := file.read(_BUFFER):  # all that is asked for is taken from memory at once
+                pieces.append(piece)
+                size += len(piece)
+                checked_size(size, self.max_size)
+        return b"".join(pieces)
 
     def __repr__(self) -> str:
         settings = [] if self.level == self._default else [str(self.level)]

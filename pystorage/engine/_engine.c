@@ -8,6 +8,7 @@
      _deadlines.h   the clock, and who expires next
      _callbacks.h   the timer, the weigher, `on_evict`, errors
      _operations.h  the operations on one key
+     _plain.h       the shortest way of writing
      _bulk.h        the operations on many
      _methods.h     the slots and methods, with their arguments
 
@@ -120,6 +121,7 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
         return -1;
     }
     /* One that was in use is emptied without a word, and lets go of the old settings last. */
+    self->plain = false;
     Py_CLEAR(self->on_evict);
     while (self->used != 0) {
         Dropped dropped = {0};
@@ -148,6 +150,7 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
     self->weigher = Py_XNewRef(weigher);
     self->on_evict = Py_XNewRef(on_evict);
     self->timer = Py_XNewRef(timer == state->monotonic ? NULL : timer);
+    note_plain(self);
     self->hits = self->misses = self->sets = 0;
     self->deletes = self->evictions = self->expirations = 0;
     for (size_t number = 0; number < sizeof(old) / sizeof(*old); number++) {

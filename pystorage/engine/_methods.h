@@ -9,6 +9,7 @@
 #define PYSTORAGE_METHODS_H
 
 #include "_bulk.h"
+#include "_plain.h"
 
 #define SELF(object) ((Cache *)(object))
 
@@ -123,8 +124,7 @@ static int
 cache_ass_subscript(PyObject *self, PyObject *key, PyObject *value)
 {
     if (LIKELY(value != NULL)) {
-        double seconds = SELF(self)->mortal ? SELF(self)->life : INFINITY;
-        return write_key(SELF(self), key, value, seconds, false) < 0 ? -1 : 0;
+        return write_item(SELF(self), key, value) < 0 ? -1 : 0;
     }
     PyObject *taken = take_key(SELF(self), key);
     if (taken == NULL) {
@@ -243,6 +243,7 @@ cache_resize(PyObject *object, PyObject *given, PyObject *named)
     Py_XSETREF(self->maxsize, shown); /* an int, whose end runs no code */
     self->limited = limited;
     self->limit = limit;
+    note_plain(self);
     expire(self, &now, &dropped);
     make_room(self, &now, &dropped);
     Py_END_CRITICAL_SECTION();

@@ -4,7 +4,7 @@
    The GIL, or a critical section where there is none, keeps other threads out; both may be given up while
    code of the user's runs, so what was read before such code is looked at again after it.
 
-   Code of the user's runs in all of these but `take_out`, `make_room`, `expire` and `replace`. */
+   Code of the user's runs in all of these but `take_out`, `make_room`, `expire`, `replace` and `insert`. */
 
 #ifndef PYSTORAGE_OPERATIONS_H
 #define PYSTORAGE_OPERATIONS_H
@@ -40,6 +40,15 @@ expire(Cache *self, Now *now, Dropped *dropped)
     return removed;
 }
 
+/* Where there is one eviction there will be more: have what the next one touches on its way by then. */
+static inline void
+prefetch_first(const Cache *self)
+{
+    const Entry *first = &self->entries[self->entries[0].next];
+    PREFETCH(first->key);
+    PREFETCH(&self->index[home_of(mixed(first->hash), self->bits)]);
+}
+
 /* Take out what is over the limit, and before that what has expired. */
 static inline void
 make_room(Cache *self, Now *now, Dropped *dropped)
@@ -51,10 +60,7 @@ make_room(Cache *self, Now *now, Dropped *dropped)
     while (self->used != 0 && (self->weight > self->limit || self->limit == 0)) {
         take_out(self, self->entries[0].next, EVICTED, dropped);
         self->evictions++;
-        /* Where there is one eviction there will be more: what the next one touches is on its way by then. */
-        const Entry *next = &self->entries[self->entries[0].next];
-        PREFETCH(next->key);
-        PREFETCH(&self->index[home_of(mixed(next->hash), self->bits)]);
+        prefetch_first(self);
     }
 }
 
@@ -265,7 +271,7 @@ commit(Cache *self, const Writing *writing, Now *now, Dropped *dropped)
     return 1;
 }
 
-static inline int
+static OUT_OF_LINE int
 write_key(Cache *self, PyObject *key, PyObject *value, double seconds, bool only_new)
 {
     Now now;
@@ -359,9 +365,6 @@ swap_key(Cache *self, PyObject *key, PyObject *old, PyObject *new, double second
             break;
         }
         let_go(&found);
-        if ((done = PyErr_CheckSignals()) < 0) {
-            break;
-        }
     }
     done = finish(self, &dropped, done < 0) < 0 ? -1 : done;
     let_go(&found);
@@ -405,9 +408,6 @@ add_to_key(Cache *self, PyObject *key, PyObject *by, double seconds)
         }
         Py_CLEAR(sum);
         let_go(&found);
-        if (PyErr_CheckSignals() < 0) {
-            break;
-        }
     }
     sum = finished(self, &dropped, sum);
     let_go(&found);

@@ -101,6 +101,7 @@ typedef struct {
     PyObject *timer;
     PyObject *weigher;
     PyObject *on_evict;
+    bool plain; /* see `_plain.h` */
     /* the figures */
     uint64_t hits, misses, sets, deletes, evictions, expirations;
     PyObject *weakrefs;

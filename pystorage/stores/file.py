@@ -16,7 +16,6 @@ from pystorage.bytestorage import ByteStorage
 from pystorage.codecs import Codec, header, holds_integers, resolve_codec
 from pystorage.errors import (
     DecodeError,
-    EncodeError,
     IntegrityError,
     InvalidKeyError,
     StorageProviderError,
@@ -167,10 +166,6 @@ class FileStorage(ByteStorage[K, V]):
             self.capabilities |= Capability.STREAM
         if holds_integers(codec):
             self.capabilities |= Capability.INCR
-        try:
-            codec.encode(0, "")
-        except EncodeError:  # such as bytes and text: there is nothing to count with
-            self.capabilities &= ~Capability.INCR
         failed = partial(_lock_failed, repr(self), self._naming)
         self._leases = FileLeases(own.leases, timer, mode, own.make, failed)
 
@@ -260,33 +255,36 @@ class FileStorage(ByteStorage[K, V]):
         return names
 
     def __len__(self) -> int:
-        files = self._plain_files()
-        return super().__len__() if files is None else len(files)
+        names, plain = self._look()
+        return len(names) if plain else sum(1 for _ in self._alive(names, ""))
 
     def __iter__(self) -> Iterator[K]:
-        files = self._plain_files()
-        if files is None:
-            return super().__iter__()
+        names, plain = self._look()
+        if not plain:
+            return self._alive(names, "")
         length = -len(self._folder.ending) or None
-        return iter(cast("list[K]", [name[:length] for name in files]))
+        return iter(cast("list[K]", [name[:length] for name in names]))
 
-    def _plain_files(self) -> list[str] | None:
-        """Give the listing as it is, if every file in it is an entry of a plain key that never expires.
+    def _look(self) -> tuple[list[str], bool]:
+        """List the names; say whether they are plain keys that never expire, each still with its ending.
 
         That is the usual case, and a look at all names at once is much faster than one at each.
         """
         self._check_open()
+        if self._tree is not None or self._may_expire():
+            return self._listed(""), False
         try:
-            if self._tree is not None or self._may_expire():
-                return None
             files = self._folder.files()
         except OSError as error:
             self._fail("list the keys", ABSENT, error)
         ending = self._folder.ending
         if self._naming.all_plain(files, ending):
-            return files
+            return files, True
         files = [name for name in files if name.endswith(ending)]  # other storages share the folder
-        return files if self._naming.all_plain(files, ending) else None
+        if self._naming.all_plain(files, ending):
+            return files, True
+        length = -len(ending) or None
+        return [name[:length] for name in files], False
 
     # These look at the names themselves, and do not need the iteration.
     scan = ByteStorage.scan

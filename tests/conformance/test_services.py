@@ -24,6 +24,7 @@ class TestPickleStorageService(StorageConformance):
     capabilities = FILES
     values = PICKLE_VALUES
     bad_value = threading.Lock()
+    loads_pickles = True
 
     def make_storage(self, place: Path, timer: FakeClock) -> Storage[Any, Any]:
         return PickleStorageService(place, timer=timer)

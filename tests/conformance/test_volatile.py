@@ -57,6 +57,7 @@ class TestVolatileForEver(StorageConformance):
 class TestVolatileOverPickles(StorageConformance):
     capabilities = FILES
     values = PICKLE_VALUES
+    loads_pickles = True
     bad_value = threading.Lock()
     default_ttl = 3600.0
 

@@ -25,7 +25,7 @@ from pystorage.services import (
 
 NEEDED = inspect.Parameter.empty
 
-#: Class → its positional arguments and those by keyword only, with their defaults. More keywords may be added.
+#: Class → its positional arguments and those by keyword only, with their defaults. More may be added.
 PROMISED: dict[Any, tuple[dict[str, Any], dict[str, Any]]] = {
     JSONStorageService: ({"path": None, "suffix": "storage.json"}, {}),
     PickleStorageService: ({"path": None, "suffix": "storage.pkl"}, {}),

@@ -161,14 +161,17 @@ def test_a_clock_may_give_anything_finite(tmp_path: Path) -> None:
 def test_a_folder_without_deadlines_is_listed_without_opening_files(tmp_path: Path) -> None:
     """``len`` and iteration open the folder only, until there is an entry with a deadline."""
     storage = FileStorage[str, int](tmp_path)
-    storage.update({f"key {number}": number for number in range(20)})
+    for prefix in ("plain", "not plain "):
+        storage.clear()
+        storage.update({f"{prefix}{number}": number for number in range(20)})
+        assert opens(tmp_path, lambda: len(storage)) == (0, 1)
+        assert opens(tmp_path, lambda: [*iter(storage)]) == (0, 1)
+    storage.set("not plain 1", 1, ttl=10)
+    assert opens(tmp_path, lambda: len(storage)) == (20, 1)
+    assert opens(tmp_path, lambda: [*iter(storage)]) == (20, 1)
 
-    def look() -> None:
-        assert len(storage) == len(list(storage)) == 20
 
-    opened = under_strace(tmp_path, look, ["openat"]).calls
-    assert len([rest for _, rest in opened if ".storage" in rest]) == 0
-    assert len([rest for _, rest in opened if str(tmp_path) in rest]) == 2
-    storage.set("key 1", 1, ttl=10)
-    opened = under_strace(tmp_path, look, ["openat"]).calls
-    assert len([rest for _, rest in opened if '.storage"' in rest]) == 40
+def opens(place: Path, look: Callable[[], object]) -> tuple[int, int]:
+    """How many entries, and how many folders, a look at a place opens."""
+    calls = [rest for _, rest in under_strace(place, look, ["openat"]).calls if str(place) in rest]
+    return sum('.storage"' in rest for rest in calls), sum("O_DIRECTORY" in rest for rest in calls)

@@ -108,6 +108,10 @@ class RunsWhatItFinds(Shelf):
         return copy.copy(pickle.loads(path.read_bytes())) if path.exists() else {}
 
 
+class LoadsPicklesWithoutSayingSo(Shelf):
+    breaks = ("test_a_planted_pickle_never_runs_wherever_it_lies",)
+
+
 # ---------------------------------------------------------------------- processes
 
 

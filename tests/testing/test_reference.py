@@ -24,6 +24,7 @@ class TestShelf(StorageConformance):
     capabilities = Shelf.capabilities
     values = PICKLE_VALUES
     bad_value = threading.Lock()
+    loads_pickles = True
 
     def make_storage(self, place: Path, timer: FakeClock) -> Shelf:
         return Shelf(place, timer)

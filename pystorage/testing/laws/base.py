@@ -120,6 +120,9 @@ class Laws:
     #: Seconds that an entry lives when nobody says how long; None is for ever.
     default_ttl: ClassVar[float | None] = None
 
+    #: Whether it was made with a codec that loads pickles, from where nobody else can write.
+    loads_pickles: ClassVar[bool] = False
+
     #: How often the durability laws kill a writer.
     kills: ClassVar[int] = 20
 
@@ -350,6 +353,21 @@ def where_any_hashable_is_a_key(laws: type[Laws]) -> bool:
         Nothing.
     """
     return laws.any_hashable_key
+
+
+def where_no_place_is_trusted(laws: type[Laws]) -> bool:
+    """Tell whether the storage loads no pickles, whoever wrote them.
+
+    Args:
+        laws: The test class.
+
+    Returns:
+        Whether it does not.
+
+    Raises:
+        Nothing.
+    """
+    return not laws.loads_pickles
 
 
 def where_processes_fork(laws: type[Laws]) -> bool:

@@ -199,12 +199,12 @@ def test_bytes_of_an_entry(compare: Compare, benchmark: Any, record_property: An
     """Put down bytes in the place of microseconds; keys and values are there already."""
     keys = list(range(1_000_000))
     taken = {}
-    for name, cache in lru_contenders(len(keys), "OrderedDict", "cachetools").items():
+    for name, contender in lru_contenders(len(keys), "OrderedDict", "cachetools").items():
         if name == "cachebox":
             continue  # its memory is Rust's own, which Python does not see
         tracemalloc.start()
         for key in keys:
-            cache[key] = None
+            contender[key] = None
         taken[name] = [tracemalloc.get_traced_memory()[0] / len(keys) / 1e6]
         tracemalloc.stop()
     put_down(compare, "bytes an entry at one million", taken, {"lru-dict": 0.6})
@@ -212,7 +212,7 @@ def test_bytes_of_an_entry(compare: Compare, benchmark: Any, record_property: An
     benchmark.pedantic(lambda: None, rounds=1)
 
 
-@cache
+@contender
 def at_one_thousand() -> float:
     """Give what a hit of one thousand keys takes, beside a dict's."""
     keys = keys_of("int", 1_000)

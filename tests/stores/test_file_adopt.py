@@ -77,7 +77,7 @@ RAW = [
 
 @pytest.mark.parametrize("layout", ["flat", "tree"])
 def test_odd_names_are_adopted(tmp_path: Path, layout: Any) -> None:
-    """Files whose names are the keys as they are become entries of these keys; all others stay as they are."""
+    """Files whose names are the keys as they are become entries of these keys; all others stay."""
     folder = tmp_path / "some folder" if layout == "tree" else tmp_path
     folder.mkdir(exist_ok=True)
     below = "some folder/" if layout == "tree" else ""

@@ -78,7 +78,7 @@ def test_a_body_that_begins_like_a_header(tmp_path: Path, codec: str, pieces: in
 @pytest.mark.parametrize("size", [0, 3, 1_000_000])
 @pytest.mark.parametrize("ttl", [None, 10])
 def test_an_exception_leaves_nothing(tmp_path: Path, codec: str, error: Any, size: int, ttl: Any) -> None:
-    """A body that raises leaves neither value, file nor open descriptor, and no warning when it is collected."""
+    """A body that raises leaves no value, file or open descriptor, nor a warning when it is collected."""
     storage = opened(tmp_path, codec)
     storage["key"] = b"old"
     gc.collect()

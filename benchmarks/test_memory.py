@@ -6,13 +6,13 @@ order than the one they were put in, as the same one would show the processor's 
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 import random
 import time
 import tracemalloc
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any
 
 import pytest
@@ -122,7 +122,8 @@ def put_down(
     for name in times:
         if name != ours:
             bar = bars.get(name, bars.get("best peer") if name == best else None)
-            compare.put_down(f"{what}, beside {name}", list(zip(times[name], times[ours], strict=True)), bar)
+            pairs = list(zip(times[name], times[ours], strict=True))
+            compare.put_down(f"{what}, beside {name}", pairs, None, bar=bar)
 
 
 def lru_contenders(limit: int, *left_out: str) -> dict[str, Any]:
@@ -195,7 +196,7 @@ def test_ttl(what: str, loop: Any, new: int, bar: float, compare: Compare, bench
     benchmark.pedantic(loop, (contenders["ours"], asked), rounds=3)
 
 
-def test_bytes_of_an_entry(compare: Compare, benchmark: Any, record_property: Any) -> None:
+def test_bytes_of_an_entry(compare: Compare, benchmark: Any) -> None:
     """Put down bytes in the place of microseconds; keys and values are there already."""
     keys = list(range(1_000_000))
     taken = {}
@@ -208,11 +209,11 @@ def test_bytes_of_an_entry(compare: Compare, benchmark: Any, record_property: An
         taken[name] = [tracemalloc.get_traced_memory()[0] / len(keys) / 1e6]
         tracemalloc.stop()
     put_down(compare, "bytes an entry at one million", taken, {"lru-dict": 0.6})
-    compare.put_down("bytes an entry, beside the 48 promised", [(48e-6, taken["ours"][0])], 1.0)
+    compare.put_down("bytes an entry, beside the 48 promised", [(48e-6, taken["ours"][0])], None, bar=1.0)
     benchmark.pedantic(lambda: None, rounds=1)
 
 
-@contender
+@functools.cache
 def at_one_thousand() -> float:
     """Give what a hit of one thousand keys takes, beside a dict's."""
     keys = keys_of("int", 1_000)
@@ -229,9 +230,8 @@ def test_growth(count: int, compare: Compare, benchmark: Any) -> None:
     filled(ours, keys), filled(bare, keys)
     asked = random.Random(1).choices(keys, k=100_000)
     rounds = 20 if count < 1_000_000 else 7
-    put_down(
-        compare, f"random hit of {count:,}", in_turns(read, {"ours": ours, "dict": bare}, asked, rounds), {}
-    )
+    times = in_turns(read, {"ours": ours, "dict": bare}, asked, rounds)
+    put_down(compare, f"random hit of {count:,}", times, {"dict": 1.3 * at_one_thousand()})
     benchmark.pedantic(read, (ours, asked), rounds=1)
 
 

@@ -110,36 +110,44 @@ def filled(folder: Path, count: int) -> Path:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of very many entries, which no storage has written to yet."""
     return filled(tmp_path_factory.mktemp("many"), MANY)
 
 
-def listed(folder: Path) -> None:
-    for _ in os.scandir(folder):
-        pass
+def opening(folder: Path) -> Callable[[], None]:
+    return lambda: FileStorage(folder, codec="bytes").close()
 
 
-def test_open_with_many_keys(compare: Compare, many: Path, tmp_path: Path) -> None:
-    few = filled(tmp_path, 10)
-    compare(
-        f"open, {MANY} keys, against 10 keys",
-        lambda: FileStorage(few, codec="bytes").close(),
-        lambda: FileStorage(many, codec="bytes").close(),
-        bar=1.25,
-        number=50,
-    )
+def test_first_open_with_many_keys(compare: Compare, many: Path, tmp_path: Path) -> None:
+    # Until a storage has written to a folder, opening looks at the beginning of its listing, which the system
+    # reads about a thousand names at a time.
+    few = filled(tmp_path, 1000)
+    compare(f"open, {MANY} keys, against 1000 keys", opening(few), opening(many), bar=1.25, number=50)
 
 
 def test_len_of_many_keys(compare: Compare, many: Path) -> None:
     storage: FileStorage[str, bytes] = FileStorage(many, codec="bytes")
     assert len(storage) == MANY
-    compare(f"len, {MANY} keys", lambda: listed(many), lambda: len(storage), bar=1.4)
+    compare(f"len, {MANY} keys", lambda: sum(1 for _ in os.scandir(many)), lambda: len(storage), bar=1.4)
 
 
 def test_iteration_over_many_keys(compare: Compare, many: Path) -> None:
     storage: FileStorage[str, bytes] = FileStorage(many, codec="bytes")
 
+    def bare() -> None:
+        for _ in os.scandir(many):
+            pass
+
     def ours() -> None:
         for _ in storage:
             pass
 
-    compare(f"iteration, {MANY} keys", lambda: listed(many), ours, bar=1.7)
+    compare(f"iteration, {MANY} keys", bare, ours, bar=1.7)
+
+
+def test_open_with_many_keys(compare: Compare, many: Path, tmp_path: Path) -> None:
+    few = filled(tmp_path, 10)
+    for folder in (few, many):
+        with FileStorage(folder, codec="bytes") as storage:
+            storage["one more"] = DATA
+    compare(f"open, {MANY} keys, against 10, written to", opening(few), opening(many), bar=1.25, number=50)

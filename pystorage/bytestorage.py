@@ -49,6 +49,7 @@ class ByteStorage(ByteEntries[K, V]):
         ...         return list(self.data)
         >>> import time
         >>> from pystorage.codecs import JSONCodec
+        >>> from pystorage.naming import Naming
         >>> shelf = Shelf()
         >>> shelf.set("a/b", [1, 2], ttl=60)
         >>> list(shelf.items()), shelf.ttl("a/b") <= 60

@@ -22,7 +22,6 @@ An absent key is no error of ours: it is the builtin ``KeyError`` with the calle
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -194,8 +193,10 @@ def near(name: str, known: Iterable[str]) -> str:
         >>> near("codek", ["codec", "path"])
         "; did you mean 'codec'?"
     """
+    from difflib import get_close_matches  # which takes longer to import than all else here
+
     names = sorted(known)
-    alike = difflib.get_close_matches(name, names, n=3)
+    alike = get_close_matches(name, names, n=3)
     if alike:
         return f"; did you mean {' or '.join(map(repr, alike))}?"
     return f"; there are {', '.join(names)}" if names else "; there are none"

@@ -163,6 +163,8 @@ class FileLock:
         _lock_files.discard(descriptor)
         if sys.platform != "win32":
             # Closing it is not enough where a child was forked at the very moment when it was opened.
-            with suppress(OSError):
+            try:  # noqa: SIM105 - every write comes here, and suppress() takes as long as the call
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
+            except OSError:
+                pass
         os.close(descriptor)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from enum import EnumMeta
 from importlib import import_module
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 # What pickle names for plain values, and cannot be made to fill the memory, as list(range(10**10)) would.
 _HARMLESS: Final = frozenset({"builtins.complex", "builtins.slice"})
@@ -19,6 +19,7 @@ _PLACES: Final = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
 
 _GETS: Final = frozenset({"GET", "BINGET", "LONG_BINGET"})
 _MEMOIZES: Final = frozenset({*_PLACES, "MEMOIZE"})
+_NAMES: Final = frozenset({"GLOBAL", "STACK_GLOBAL", "INST"})
 _CALLS: Final = frozenset({"REDUCE", "NEWOBJ", "NEWOBJ_EX", "OBJ"})
 # Opcodes that change an object further down in the stack, by its methods unless it is a list, dict or set.
 _CHANGES: Final = frozenset({"APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD"})
@@ -136,8 +137,15 @@ def _look_through(file: io.BytesIO, unpickler: _AllowedUnpickler) -> None:
     stack: list[_Item] = []
     marks: list[int] = []
     memo: dict[int, _Item] = {}
-    for opcode, argument, _ in pickletools.genops(file):
-        name = opcode.name
+    frame_end = 0
+    for opcode, argument, start in pickletools.genops(file):
+        name, end = opcode.name, file.tell()
+        # Where an opcode lies across the end of a frame, the loader skips bytes, and so reads other opcodes.
+        crosses = end > frame_end or name == "FRAME" or (name == "STOP" and end < frame_end)
+        if crosses and cast(int, start) < frame_end:
+            raise pickle.UnpicklingError("its frames do not hold whole opcodes")
+        if name == "FRAME":
+            frame_end = end + cast(int, argument)
         if name in _MEMOIZES:
             place = len(memo) if name == "MEMOIZE" else argument
             if not isinstance(place, int) or place > length:
@@ -175,7 +183,7 @@ def _taken(opcode: pickletools.OpcodeInfo, stack: list[_Item], marks: list[int])
         start = marks.pop()
         count = opcode.stack_before.index(pickletools.markobject)
     start -= count
-    if start < 0:
+    if start < (marks[-1] if marks else 0):
         raise pickle.UnpicklingError("it takes an object that is not there")
     taken = stack[start:]
     del stack[start:]
@@ -192,15 +200,18 @@ def _found(module: str, name: str) -> object:
 
 def _made(name: str, argument: object, taken: list[_Item], unpickler: _AllowedUnpickler) -> _Item:
     """Say what an opcode puts on the stack."""
-    if name in ("GLOBAL", "STACK_GLOBAL"):
-        if name == "GLOBAL":
+    if name in _NAMES:
+        if name != "STACK_GLOBAL":
             module, _, attribute = str(argument).partition(" ")
-        elif len(taken) == 2 and taken[0].text is not None and taken[1].text is not None:
+        elif taken[0].text is not None and taken[1].text is not None:
             module, attribute = taken[0].text, taken[1].text
         else:
             raise pickle.UnpicklingError("it computes the name of a class")
         unpickler.check(module, attribute)
-        return _Item(found=_found(module, attribute), shared=True)
+        item = _Item(found=_found(module, attribute), shared=True)
+        if name != "INST":
+            return item
+        name, taken = "OBJ", [item, *taken]
     if name in _CHANGES and taken:
         if taken[0].shared:
             raise pickle.UnpicklingError("it changes what is not its own: a class, a function or an enum")

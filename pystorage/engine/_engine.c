@@ -68,7 +68,7 @@ cache_dealloc(PyObject *object)
         Py_XDECREF(self->entries[place].value);
     }
     PyMem_Free(self->index);
-    PyMem_Free(self->entries);
+    PyMem_Free(self->memory);
     PyMem_Free(self->weights);
     PyMem_Free(self->deadlines);
     PyMem_Free(self->heap);

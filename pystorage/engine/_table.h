@@ -70,7 +70,8 @@ typedef struct {
     PyObject_HEAD
     /* the table */
     uint32_t *index;
-    Entry *entries;
+    Entry *entries;   /* in `memory`, none of them across two lines of the processor's cache */
+    void *memory;
     uint32_t bits;
     uint32_t used;
     uint32_t filled;  /* places that were ever used, the head among them */
@@ -330,6 +331,22 @@ resize_array(void **array, size_t count, size_t size)
     return 0;
 }
 
+/* Make room for so many entries; those that are there stay. */
+static int
+resize_entries(Cache *self, size_t room)
+{
+    size_t before = self->entries == NULL ? 0 : (size_t)((char *)self->entries - (char *)self->memory);
+    if (resize_array(&self->memory, room + 1, sizeof(Entry))) {
+        return -1;
+    }
+    size_t after = (size_t)(-(uintptr_t)self->memory % sizeof(Entry));
+    if (before != after && self->filled != 0) {
+        memmove((char *)self->memory + after, (char *)self->memory + before, self->filled * sizeof(Entry));
+    }
+    self->entries = (Entry *)((char *)self->memory + after);
+    return 0;
+}
+
 /* Allocate so many more places; without memory the table stays as it is. */
 static OUT_OF_LINE int
 grow(Cache *self, uint32_t more)
@@ -340,7 +357,7 @@ grow(Cache *self, uint32_t more)
         room = self->limit + 4; /* the head, what is over the limit for a moment, and two to be told of */
     }
     room = room < needed ? needed : room;
-    if (room > MAX_PLACES || resize_array((void **)&self->entries, room, sizeof(Entry)) ||
+    if (room > MAX_PLACES || resize_entries(self, room) ||
         (self->deadlines && resize_array((void **)&self->deadlines, room, sizeof(Deadline))) ||
         (self->weigher && resize_array((void **)&self->weights, room, sizeof(uint64_t)))) {
         PyErr_NoMemory();
@@ -407,12 +424,13 @@ release_memory(Cache *self)
         return;
     }
     PyMem_Free(self->index);
-    PyMem_Free(self->entries);
+    PyMem_Free(self->memory);
     PyMem_Free(self->weights);
     PyMem_Free(self->deadlines);
     PyMem_Free(self->heap);
     self->index = NULL;
     self->entries = NULL;
+    self->memory = NULL;
     self->weights = NULL;
     self->deadlines = NULL;
     self->heap = NULL;

@@ -221,12 +221,16 @@ class Folder:
 
         Cost: one file made and renamed under a lock; about 20 % above these calls themselves.
         """
-        with self.own.new_file() as file:
+        file = self.own.new_file()
+        try:
             written = os.write(file.descriptor, data)
             while written < len(data):  # a signal came, or the disk is nearly full
                 written += os.write(file.descriptor, memoryview(data)[written:])
             file.complete(self.sync)
             return self.put(file.path, name, condition)
+        except BaseException:
+            file.discard()
+            raise
 
     def put(self, path: str, name: str, condition: Callable[[], bool] | None = None) -> bool:
         """Put a written file in the place of an entry.

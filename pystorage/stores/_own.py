@@ -33,7 +33,9 @@ _ATTEMPTS: Final = 10
 
 
 class NewFile:
-    """A file being written, in nobody's way until it is renamed; after an exception it is removed.
+    """A file being written, in nobody's way until it is renamed.
+
+    Leaving it as a context removes it after an exception, or if it was not completed.
 
     Args:
         writer: Whose it is; kept alive, so that nobody takes the file for a dead writer's.
@@ -65,17 +67,25 @@ class NewFile:
         descriptor, self.descriptor = self.descriptor, -1
         os.close(descriptor)
 
+    def discard(self) -> None:
+        """Remove the file.
+
+        Raises:
+            Nothing.
+        """
+        if self.descriptor >= 0:
+            descriptor, self.descriptor = self.descriptor, -1
+            with suppress(OSError):
+                os.close(descriptor)
+        with suppress(OSError):  # it may be in its place already, or its disk gone
+            os.unlink(self.path)
+
     def __enter__(self) -> NewFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self.descriptor >= 0:
-            descriptor, self.descriptor = self.descriptor, -1
-            with suppress(OSError):  # only one that is not used is still open
-                os.close(descriptor)
-        if kind is not None:
-            with suppress(OSError):  # it may be in its place already, or its disk gone
-                os.unlink(self.path)
+        if kind is not None or self.descriptor >= 0:
+            self.discard()
 
 
 class OwnFiles:
@@ -108,7 +118,8 @@ class OwnFiles:
             self.settings = os.path.join(self.path, "settings")
         self.leases = os.path.join(self.path, "leases")
         self._temporary = os.path.join(self.path, "temporary")
-        self._locks = os.path.join(self.path, "locks", "")
+        self._locks = os.path.join(self.path, "locks")
+        self._lock_files = [os.path.join(self._locks, f"{number:x}") for number in range(_LOCKS)]
         self._made = False
         self._writer: Writer | None = None
         self._making = fork_safe_lock()
@@ -116,7 +127,7 @@ class OwnFiles:
             self._seen(path)
 
     def _folders(self) -> tuple[str, ...]:
-        return self.path, self._temporary, self._locks.rstrip(os.sep), self.leases
+        return self.path, self._temporary, self._locks, self.leases
 
     def _seen(self, path: str) -> os.stat_result | None:
         """Look at one of the folders, None where it is missing; refuse what another put in its place."""
@@ -201,7 +212,7 @@ class OwnFiles:
         """
         if not self._made:
             self.make()
-        return FileLock(f"{self._locks}{crc32(name.encode()) % _LOCKS:x}", self._mode, self.make)
+        return FileLock(self._lock_files[crc32(name.encode()) % _LOCKS], self._mode, self.make)
 
     def sweep(self) -> None:
         """Remove what writers left that died, as far as that is possible.

@@ -117,6 +117,60 @@ def test_no_opcode_changes_what_was_found_by_name(opcodes: bytes) -> None:
             loads(name + remembered + opcodes + b".", User)
 
 
+def test_a_member_made_by_any_opcode_is_shared() -> None:
+    name = HERE.encode() + b"\nColor\n"
+    ways = [b"c%sK\x01\x85R", b"c%sK\x01\x85\x81", b"(c%sK\x01o", b"(K\x01i%s"]
+    for way in ways:
+        made = way % name
+        pickled = with_state(b"\x80\x04" + made + b".", {"is_admin": True})
+        assert_changes(pickled)
+        with pytest.raises(DecodeError, match="it changes what is not its own"):
+            loads(pickled, Color)
+
+
+def frame(data: bytes, length: int | None = None) -> bytes:
+    return b"\x95" + struct.pack("<Q", len(data) if length is None else length) + data
+
+
+def test_opcodes_across_the_end_of_a_frame_hide_nothing() -> None:
+    """The loader in C skips bytes there, and so runs what others take for a text."""
+    evil = pickle.dumps(User)[:-1] + b"N}" + text("is_admin") + b"\x88s\x86b."
+    evil = evil[evil.index(b"\x8c") :]
+    hidden = b"\x80\x04" + frame(b"J\0\0") + b"\0\0" + b"C" + bytes([len(evil)]) + evil + b"."
+    with pytest.raises(DecodeError, match="its frames do not hold whole opcodes"):
+        loads(hidden, User)
+    assert not hasattr(User, "is_admin")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(frame(b"N.")),
+        frame(b"N", 5) + frame(b"N."),
+        frame(b"N.", 50) + bytes(48),
+        frame(b"N.N."),
+        frame(b"N", 3) + b"M\0\0.",
+        frame(b"N", 2) + b"I1\n.",
+    ],
+)
+def test_frames_hold_whole_opcodes(data: bytes) -> None:
+    with pytest.raises(DecodeError, match="its frames do not hold whole opcodes"):
+        loads(b"\x80\x04" + data)
+
+
+def test_large_values_lie_between_frames() -> None:
+    value = [b"x" * 100_000, "y" * 100_000, list(range(100_000)), bytearray(100_000), "end"]
+    for protocol in (4, 5):
+        codec = PickleCodec(protocol, allow=[bytearray])
+        assert codec.decode(codec.encode(value, ""), "") == value
+
+
+@pytest.mark.parametrize("opcodes", [b"N(\x85.", b"N(0K\x01a.", b"]N(a.", b"NN(\x86.", b"NN(\x93."])
+def test_nothing_is_taken_from_below_a_mark(opcodes: bytes) -> None:
+    with pytest.raises(DecodeError):
+        loads(b"\x80\x04" + opcodes)
+
+
 def test_the_name_of_a_class_cannot_be_computed() -> None:
     joined = b"\x80\x04" + text("nt") + text("x") + b"\x86" + text("User") + b"\x93."
     with pytest.raises(DecodeError, match="it computes the name of a class"):

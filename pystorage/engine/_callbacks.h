@@ -85,9 +85,12 @@ static PyObject *
 check(const char *name, PyObject *one, PyObject *two, PyObject *three)
 {
     PyObject *module = PyImport_ImportModule("pystorage.engine._checks");
-    PyObject *function = module == NULL ? NULL : PyObject_GetAttrString(module, name);
+    /* One and the same name each time: CPython keeps those that it looked up. */
+    PyObject *interned = module == NULL ? NULL : PyUnicode_InternFromString(name);
+    PyObject *function = interned == NULL ? NULL : PyObject_GetAttr(module, interned);
     PyObject *result = function == NULL ? NULL : PyObject_CallFunctionObjArgs(function, one, two, three, NULL);
     Py_XDECREF(function);
+    Py_XDECREF(interned);
     Py_XDECREF(module);
     return result;
 }

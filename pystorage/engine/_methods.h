@@ -74,16 +74,20 @@ read_limit(PyObject *given, PyObject **shown, bool *limited, uint64_t *limit)
     *shown = NULL;
     *limited = false;
     *limit = 0;
-    PyObject *checked = check("checked_maxsize", given, NULL, NULL);
-    if (checked == NULL) {
-        return -1;
+    int overflow = 0;
+    long long number = PyLong_CheckExact(given) ? PyLong_AsLongLongAndOverflow(given, &overflow) : -1;
+    PyObject *checked = Py_NewRef(given);
+    if (given != Py_None && number < 0) {
+        Py_SETREF(checked, check("checked_maxsize", given, NULL, NULL));
+        if (checked == NULL) {
+            return -1;
+        }
     }
     if (checked == Py_None) {
         Py_DECREF(checked);
         return 0;
     }
-    int overflow;
-    long long number = PyLong_AsLongLongAndOverflow(checked, &overflow);
+    number = PyLong_AsLongLongAndOverflow(checked, &overflow);
     *shown = checked;
     *limited = overflow == 0; /* no sum of weights comes near to what is beyond that */
     *limit = overflow ? 0 : (uint64_t)number;

@@ -1,6 +1,7 @@
 """The kit that proves a storage: laws that every storage keeps, and what tests need to try them.
 
-All but ``FakeClock`` needs the extra ``testing``; a name is loaded when it is first used.
+The clock and the doubles need nothing else, all that runs tests needs the extra ``testing``; a name is loaded
+when it is first used.
 """
 
 from __future__ import annotations
@@ -14,15 +15,21 @@ from pystorage.errors import MissingDependencyError
 if TYPE_CHECKING:
     from pystorage.testing.clock import FakeClock
     from pystorage.testing.conformance import StorageConformance
+    from pystorage.testing.faulty import FaultyStorage
+    from pystorage.testing.latency import LatencyStorage
     from pystorage.testing.laws.base import law
     from pystorage.testing.machine import storage_machine
     from pystorage.testing.mapping_protocol import mapping_tests
+    from pystorage.testing.recording import RecordingStorage
     from pystorage.testing.samples import HOSTILE_KEYS, REFUSED_KEYS
 
 __all__ = [
     "HOSTILE_KEYS",
     "REFUSED_KEYS",
     "FakeClock",
+    "FaultyStorage",
+    "LatencyStorage",
+    "RecordingStorage",
     "StorageConformance",
     "law",
     "mapping_tests",
@@ -31,6 +38,9 @@ __all__ = [
 
 _MODULES = {
     "FakeClock": "clock",
+    "FaultyStorage": "faulty",
+    "LatencyStorage": "latency",
+    "RecordingStorage": "recording",
     "StorageConformance": "conformance",
     "law": "laws.base",
     "storage_machine": "machine",

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeVar
 
 from pystorage.errors import near
-from pystorage.storage import ABSENT, KEEP, Sentinel, Stats
+from pystorage.storage import ABSENT, KEEP, Sentinel, Stats, pairs
 from pystorage.wrappers.base import WrapperStorage
 
 if TYPE_CHECKING:
@@ -20,8 +20,11 @@ T = TypeVar("T")
 #: What operations are called: ``[]``, ``get`` and views are ``"get"``, ``[] =`` and ``set`` are ``"set"``,
 #: ``del`` is ``"delete"``; ``pop``, ``popitem`` and ``setdefault`` are made of others.
 OPERATIONS: Final = frozenset(
-    "get set delete contains iter len get_many set_many delete_many clear ttl expires_at expire touch purge "
-    "add swap incr lock scan open_read open_write stats flush close".split()
+    {
+        *("get", "set", "delete", "contains", "iter", "len", "get_many", "set_many", "delete_many", "clear"),
+        *("ttl", "expires_at", "expire", "touch", "purge", "add", "swap", "incr", "lock", "scan"),
+        *("open_read", "open_write", "stats", "flush", "close"),
+    }
 )
 
 
@@ -105,7 +108,11 @@ class AroundStorage(WrapperStorage[K, V]):
         return self._around("get_many", ABSENT, lambda: self._inner.get_many(wanted), keys=wanted)
 
     def set_many(self, items: Mapping[K, V] | Iterable[tuple[K, V]], *, ttl: float | None = None) -> None:
-        self._around("set_many", ABSENT, lambda: self._inner.set_many(items, ttl=ttl), items=items, ttl=ttl)
+        # What can be read only once is shared with whoever looks at it.
+        entries = items if isinstance(items, Mapping) else list(pairs(items))
+        self._around(
+            "set_many", ABSENT, lambda: self._inner.set_many(entries, ttl=ttl), items=entries, ttl=ttl
+        )
 
     def delete_many(self, keys: Iterable[K]) -> int:
         wanted = list(keys)
@@ -130,9 +137,7 @@ class AroundStorage(WrapperStorage[K, V]):
         return self._around("purge", ABSENT, self._inner.purge)
 
     def add(self, key: K, value: V, *, ttl: float | None = None) -> bool:
-        return self._around(
-            "add", key, lambda: self._inner.add(key, value, ttl=ttl), value=value, ttl=ttl
-        )
+        return self._around("add", key, lambda: self._inner.add(key, value, ttl=ttl), value=value, ttl=ttl)
 
     def swap(
         self,

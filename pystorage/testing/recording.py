@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
-from pystorage.storage import ABSENT, Storage
+from pystorage.storage import ABSENT, Storage, pairs
 from pystorage.testing.around import AroundStorage
 
 K = TypeVar("K")
 V = TypeVar("V")
 T = TypeVar("T")
 
-_VALUES = frozenset({"value", "old", "items"})
-_GIVES_VALUES = frozenset({"get", "get_many"})
-_GIVES_KEYS = frozenset({"iter", "scan"})
+# Their results are values; those of the others say little, or are to be used up by the caller.
+_GIVE_VALUES: Final = frozenset({"get", "incr"})
+_GIVE_NOTHING_TO_SHOW: Final = frozenset({"iter", "scan", "lock", "open_read", "open_write"})
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Record:
         operation: Its name, of ``pystorage.testing.around.OPERATIONS``.
         key: Its key as it is shown; ``ABSENT`` where it has none.
         given: Its other arguments, values as they are shown.
-        result: What it gave, as it is shown; None after an error.
-        error: What it raised; None if nothing.
+        result: What it gave, as it is shown; None after an error, and for what is used up by the caller.
+        error: The type of what it raised; None if nothing.
 
     Raises:
         Nothing.
@@ -37,7 +37,7 @@ class Record:
     key: object = ABSENT
     given: dict[str, Any] = field(default_factory=dict)
     result: object = None
-    error: BaseException | None = None
+    error: type[BaseException] | None = None
 
 
 def kind_of(value: object) -> str:
@@ -95,7 +95,7 @@ class RecordingStorage(AroundStorage[K, V]):
         >>> storage["a"] = "a secret"
         >>> storage.get("b")
         >>> [(one.operation, one.key, one.given, one.error) for one in storage.records]
-        [('set', 'a', {'value': '<str>'}, None), ('get', 'b', {}, KeyError('b'))]
+        [('set', 'a', {'value': '<str>'}, None), ('get', 'b', {}, <class 'KeyError'>)]
     """
 
     def __init__(
@@ -142,14 +142,34 @@ class RecordingStorage(AroundStorage[K, V]):
         return sum(one.operation == operation for one in self.records)
 
     def _around(self, operation: str, key: object, call: Callable[[], T], **given: Any) -> T:
-        shown = {name: self._shown(name, value) for name, value in given.items()}
-        if "items" in given:  # which may be read only once, and was
-            given["items"] = shown["items"]
+        shown = {name: self._shown(name, one) for name, one in given.items()}
         shown_key = key if key is ABSENT else self._show_key(key)
         try:
             result = call()
         except BaseException as error:
-            self._records.append(Record(operation, shown_key, shown, error=error))
+            self._records.append(Record(operation, shown_key, shown, error=type(error)))
             raise
         self._records.append(Record(operation, shown_key, shown, self._shown_result(operation, result)))
         return result
+
+    def _shown(self, name: str, given: Any) -> object:
+        """Show an argument."""
+        if given is ABSENT:
+            return given
+        if name in ("value", "old"):
+            return self._show_value(given)
+        if name == "items":
+            return [(self._show_key(key), self._show_value(value)) for key, value in pairs(given)]
+        if name == "keys":
+            return [self._show_key(key) for key in given]
+        return self._show_key(given) if name == "prefix" else given
+
+    def _shown_result(self, operation: str, result: Any) -> object:
+        if operation in _GIVE_NOTHING_TO_SHOW:
+            return None
+        if operation == "get_many":
+            return {self._show_key(key): self._show_value(value) for key, value in result.items()}
+        return self._show_value(result) if operation in _GIVE_VALUES else result
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_records": []}

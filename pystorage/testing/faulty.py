@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from pystorage.errors import StorageError, UnavailableError
 from pystorage.storage import ABSENT, Storage
@@ -206,8 +206,7 @@ class FaultyStorage(AroundStorage[K, V]):
             return error
         if isinstance(error, type) and issubclass(error, StorageError):
             return self._error(error, operation, key, "told to fail")
-        made: BaseException = error()
-        return made
+        return cast(BaseException, error())
 
     def _settings(self) -> Mapping[str, Any]:
         return {"seed": self._seed} if self._seed else {}

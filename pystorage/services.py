@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import TypedDict, TypeVar, Unpack
+from typing import TypedDict, Unpack
 
+from pystorage._typevars import K, V
 from pystorage.storage import Storage, Timer
 from pystorage.stores.file import Durability, FileStorage, Layout
 from pystorage.stores.memory import LRUStorage
 from pystorage.wrappers.volatile import VolatileStorage
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 StorageService = Storage
 VolatileStorageService = VolatileStorage

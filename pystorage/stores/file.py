@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
-from typing import Any, BinaryIO, ClassVar, Final, Literal, NoReturn, TypeVar, cast
+from typing import Any, BinaryIO, ClassVar, Final, Literal, NoReturn, cast
 
 from pystorage._sync import FileLeases, Lease
+from pystorage._typevars import K, V
 from pystorage.bytestorage import ByteStorage
 from pystorage.codecs import Codec, header, holds_integers, resolve_codec
 from pystorage.errors import (
@@ -30,9 +31,6 @@ from pystorage.stores._settings import Settings
 from pystorage.stores._tree import TreeFolder
 from pystorage.stores._trust import Untrusted, only_ours
 from pystorage.urls import StorageURL, flag, octal
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 Layout = Literal["flat", "tree"]
 Durability = Literal["none", "process", "power"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 from pystorage._sync import Lease, ThreadLeases, fork_safe_lock
+from pystorage._typevars import K, V
 from pystorage.engine import Cache
 from pystorage.errors import StorageProviderError
 from pystorage.storage import ABSENT, KEEP, Capability, Sentinel, Stats, Storage, Timer, checked_ttl, pairs
@@ -16,8 +17,6 @@ from pystorage.urls import StorageURL
 if TYPE_CHECKING:
     from typing import Self
 
-K = TypeVar("K")
-V = TypeVar("V")
 
 #: Why an entry left, or its value did.
 Cause = Literal["evicted", "expired", "replaced", "deleted", "cleared"]

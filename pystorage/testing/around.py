@@ -11,6 +11,8 @@ from pystorage.storage import ABSENT, KEEP, Sentinel, Stats, pairs
 from pystorage.wrappers.base import WrapperStorage
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from pystorage._sync import Lease
 
 K = TypeVar("K")
@@ -78,6 +80,18 @@ class AroundStorage(WrapperStorage[K, V]):
         ``key`` is ABSENT where there is none; ``given`` are the other arguments.
         """
         return call()
+
+    def _begin(self) -> None:
+        """Begin to count: in a new storage, in a copy and in what comes out of a pickle."""
+
+    def __copy__(self) -> Self:
+        made = super().__copy__()
+        made._begin()
+        return made
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._begin()
 
     def __getitem__(self, key: K) -> V:
         return self._around("get", key, lambda: self._inner[key])

@@ -213,7 +213,3 @@ class FaultyStorage(AroundStorage[K, V]):
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_inner": self._inner, "_seed": self._seed}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._begin()

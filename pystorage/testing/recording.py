@@ -108,6 +108,9 @@ class RecordingStorage(AroundStorage[K, V]):
         super().__init__(storage)
         self._show_key = show_key
         self._show_value = show_value
+        self._begin()
+
+    def _begin(self) -> None:
         self._records: list[Record] = []
 
     @property
@@ -172,4 +175,4 @@ class RecordingStorage(AroundStorage[K, V]):
         return self._show_value(result) if operation in _GIVE_VALUES else result
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_records": []}
+        return {name: value for name, value in vars(self).items() if name != "_records"}

@@ -7,15 +7,13 @@ import random
 from collections.abc import Iterable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from time import time
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal
 
+from pystorage._typevars import K, V
 from pystorage.storage import ABSENT, KEEP, Capability, Sentinel, Storage, Timer, checked_ttl, pairs
 from pystorage.urls import scheme_class
 from pystorage.wrappers._timed import TimedMapping
 from pystorage.wrappers.base import WrapperStorage
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 
 class VolatileStorage(WrapperStorage[K, V]):

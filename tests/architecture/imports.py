@@ -13,7 +13,7 @@ PACKAGE = Path(pystorage.__file__).parent
 
 #: The units of the package, from the ground up: a file or a folder right below it.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors"}),
+    frozenset({"errors", "_typevars"}),
     frozenset({"keys", "naming", "codecs", "engine"}),
     frozenset(
         {

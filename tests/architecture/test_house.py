@@ -104,7 +104,8 @@ def third_party(module: str, *, at_once: bool | None = None) -> list[str]:
             if at_once in (None, one.at_once)
         }
         - sys.stdlib_module_names
-        - {"pystorage", "compression", "test"}  # a newer Python's own, and its tests
+        # A newer Python's own, its tests, and what type checkers bring with them for themselves.
+        - {"pystorage", "compression", "test", "typing_extensions"}
     )
 
 

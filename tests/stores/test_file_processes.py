@@ -1,0 +1,437 @@
+"""One storage in many threads and processes: forks, sweeping, pickled handles, open files, other working folders."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pystorage.codecs import GzipCodec, PickleCodec
+from pystorage.errors import ClosedError, ConflictError
+from pystorage.services import JSONStorageService, PickleStorageService
+from pystorage.stores.file import FileStorage
+from pystorage.testing import FakeClock
+from pystorage.testing.parallel import Child, Line, in_processes, in_threads
+from tests.stores.files import entries, needs_strace, open_files, own, under_strace, writing
+
+# ---------------------------------------------------------------------- what writers leave
+
+
+def test_the_file_of_a_live_writer_is_never_swept(tmp_path: Path) -> None:
+    """While one process is in the middle of a write, others open the folder again and again; it succeeds."""
+
+    def write() -> None:
+        storage = FileStorage[str, bytes](tmp_path, codec="bytes")
+        with storage.open_write("key") as file:
+            file.write(b"one ")
+            file.flush()
+            told.say()
+            assert answer.hear() == b"."
+            file.write(b"two")
+
+    with Line() as told, Line() as answer, Child(write) as child:
+        assert told.hear()
+        for _ in range(20):
+            assert len(FileStorage[str, bytes](tmp_path, codec="bytes")) == 0
+        assert len(writing(tmp_path)) == 2
+        answer.say()
+        child.result()
+    assert FileStorage[str, bytes](tmp_path, codec="bytes")["key"] == b"one two"
+
+
+def test_the_file_of_a_stopped_writer_is_not_swept(tmp_path: Path) -> None:
+    """A process that was stopped is no dead one: what it writes is in its place when it goes on."""
+
+    def write() -> None:
+        storage = FileStorage[str, bytes](tmp_path, codec="bytes")
+        with storage.open_write("key") as file:
+            file.write(b"value")
+            told.say()
+            assert answer.hear() == b"."
+
+    with Line() as told, Line() as answer, Child(write) as child:
+        assert told.hear()
+        os.kill(child.pid, signal.SIGSTOP)
+        for _ in range(5):
+            FileStorage(tmp_path)
+        os.kill(child.pid, signal.SIGCONT)
+        answer.say()
+        child.result()
+    assert FileStorage[str, bytes](tmp_path, codec="bytes")["key"] == b"value"
+
+
+def test_the_files_of_dead_writers_are_swept_and_no_others(tmp_path: Path) -> None:
+    """An open removes what is surely of dead writers; a file that has another kind of name stays."""
+    storage = FileStorage[str, int](tmp_path)
+    storage["key"] = 1
+    folder = own(tmp_path) / "temporary"
+    mine = set(os.listdir(folder))
+    dead = ["0123456789abcdef", "0123456789abcdef-0", "0123456789abcdef-ff", "fedcba9876543210-1"]
+    others = ["thesis.txt", "0123456789abcdef.txt", "0123456789ABCDEF", "my-file", "0123456789abcdef-x"]
+    for name in dead + others:
+        (folder / name).write_text("x")
+    FileStorage(tmp_path)
+    assert set(os.listdir(folder)) == mine | set(others)
+    storage["key"] = 2
+    assert storage["key"] == 2
+
+
+def test_sweepers_and_first_writers_at_the_same_time(tmp_path: Path) -> None:
+    """Processes that open the folder and become writers, over and over, never take each other for dead."""
+
+    def work(who: int) -> None:
+        for number in range(60):
+            with FileStorage[str, int](tmp_path) as storage:
+                storage[f"{who}"] = number
+                with storage.open_write("stream") as file:
+                    file.write(b"%d" % number)
+
+    in_processes(*(lambda who=who: work(who) for who in range(4)))
+    assert dict(FileStorage[str, int](tmp_path)) == {**{f"{who}": 59 for who in range(4)}, "stream": 59}
+    assert writing(tmp_path) == []
+
+
+def test_threads_that_all_write_first(tmp_path: Path) -> None:
+    """Threads that become writers at the same instant are one writer, whose files nobody sweeps."""
+    for number in range(30):
+        place = tmp_path / str(number)
+        storage = FileStorage[str, bytes](place, codec="bytes")
+
+        def write(who: int, place: Path = place, storage: FileStorage[str, bytes] = storage) -> None:
+            with storage.open_write(f"{who}") as file:
+                file.write(b"value")
+                FileStorage(place)
+
+        in_threads(*(lambda who=who, write=write: write(who) for who in range(6)))
+        assert len(storage) == 6
+        assert len(writing(place)) == 1
+
+
+# ---------------------------------------------------------------------- forks
+
+
+def test_parent_and_child_write_after_a_fork(tmp_path: Path) -> None:
+    """Both go on with the handle they share; the child is a writer of its own, and its end is not the parent's."""
+    storage = FileStorage[str, int](tmp_path)
+    storage["key"] = 1
+    (parent,) = writing(tmp_path)
+
+    def use() -> None:
+        storage["child"] = 2
+        assert len(writing(tmp_path)) == 2
+        storage.close()
+        assert writing(tmp_path) == [parent]
+
+    for ending in (lambda: None, lambda: os._exit(0), gc.collect):
+
+        def run(ending: Callable[[], object] = ending) -> None:
+            use()
+            ending()
+
+        with Child(run) as child:
+            if ending is not gc.collect:
+                child._wait()
+            else:
+                child.result()
+        assert writing(tmp_path) == [parent]
+        FileStorage(tmp_path)
+        assert writing(tmp_path) == [parent]
+        storage["key"] += 1
+    assert dict(storage) == {"key": 4, "child": 2}
+
+
+def test_a_child_that_ends_like_a_program_leaves_the_parent_its_file(tmp_path: Path) -> None:
+    """A forked child that runs to the end of the program, with all that Python does then, harms nobody."""
+    program = """
+import os, sys
+from pystorage.stores.file import FileStorage
+storage = FileStorage(sys.argv[1])
+storage["key"] = 1
+before = os.listdir(f"{sys.argv[1]}/%pystorage.storage.own/temporary")
+if os.fork() == 0:
+    if sys.argv[2] == "writes":
+        storage["child"] = 2
+    sys.exit(0)
+os.wait()
+FileStorage(sys.argv[1])
+assert os.listdir(f"{sys.argv[1]}/%pystorage.storage.own/temporary") == before
+storage["key"] = 3
+"""
+    for what in ("writes", "does not write"):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", program, tmp_path / what, what],
+            capture_output=True,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert FileStorage[str, int](tmp_path / what)["key"] == 3
+        assert writing(tmp_path / what) == []
+
+
+def test_a_fork_inside_a_lock_leaves_it_to_the_parent(tmp_path: Path) -> None:
+    """A child that was forked inside a lock, and leaves it too, does not give away what the parent holds."""
+    storage = FileStorage[str, int](tmp_path)
+    with storage.lock("name", 100) as lease:
+
+        def child() -> None:
+            with pytest.raises(ConflictError):
+                lease.extend()
+            assert lease._leases.release(lease.name, lease.token)
+
+        with Child(child) as process:
+            process.result()
+        other = FileStorage[str, int](tmp_path)
+        with pytest.raises(TimeoutError), other.lock("name", 100, timeout=0):
+            pass
+        lease.extend(50)
+    with storage.lock("name", 100, timeout=0):
+        pass
+
+
+def test_a_lock_is_free_when_its_holder_is_killed_though_a_child_lives(tmp_path: Path) -> None:
+    """A child that was forked while the lock was held does not hold it on for a dead parent."""
+
+    def hold() -> None:
+        storage = FileStorage[str, int](tmp_path)
+        with storage.lock("name", 1000):
+            if os.fork() == 0:
+                line.say(b"%d" % os.getpid())
+                time.sleep(60)
+                os._exit(0)
+            time.sleep(60)
+
+    with Line() as line, Child(hold) as holder:
+        grandchild = int(line.hear())
+        try:
+            holder.kill()
+            with FileStorage[str, int](tmp_path).lock("name", 10, timeout=10):
+                os.kill(grandchild, 0)  # which is still there
+        finally:
+            os.kill(grandchild, signal.SIGKILL)
+
+
+@needs_strace
+def test_a_child_forked_in_the_middle_of_a_write_blocks_nobody(tmp_path: Path) -> None:
+    """A fork while another thread holds the lock of a write leaves that lock free, in the parent and in the child."""
+    storage = FileStorage[str, int](tmp_path)
+    storage["key"] = 0
+
+    def work() -> list[int]:
+        def fork() -> int:
+            found = 0
+            while not done:
+                held = len(_lock_files)
+                with Child(lambda: storage.__setitem__("key", 1)) as child:
+                    child.result(timeout=20)
+                found += held > 0
+            return found
+
+        def write() -> int:
+            for number in range(40):
+                storage["key"] = number
+            done.append(True)
+            return 0
+
+        done: list[bool] = []
+        return in_threads(fork, write)
+
+    from pystorage._sync.filelock import _lock_files
+
+    # So that the lock is held for long enough to be met.
+    found = under_strace(tmp_path, work, ["rename"], "rename:delay_exit=20000").result
+    assert found is not None
+    assert found[0] > 0, "no fork happened inside a lock"
+
+
+# ---------------------------------------------------------------------- handles
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda place: FileStorage(place),
+        lambda place: FileStorage(place, codec="pickle+gzip", suffix="x", layout="tree", durability="power"),
+        lambda place: FileStorage(
+            place, codec=PickleCodec(2) | GzipCodec(9), mode=0o640, trust=True, suffix=""
+        ),
+        lambda place: FileStorage(place, timer=FakeClock(5.0)),
+        lambda place: JSONStorageService(place),
+        lambda place: PickleStorageService(place, "other.pkl", durability="none"),
+    ],
+)
+def test_a_handle_pickles_as_its_settings(tmp_path: Path, make: Any) -> None:
+    """A pickled, copied or sent handle is another one on the same contents, with the same settings, and is open."""
+    storage = make(tmp_path / "place")
+    storage["key"] = "value"
+    for copied in (
+        pickle.loads(pickle.dumps(storage)),
+        pickle.loads(pickle.dumps(storage, 0)),
+        copy.copy(storage),
+        copy.deepcopy(storage),
+    ):
+        assert type(copied) is type(storage)
+        assert repr(copied) == repr(storage)
+        assert copied == {"key": "value"}
+        assert copied.capabilities == storage.capabilities
+        assert copied.timer() == pytest.approx(storage.timer(), abs=60)
+        copied["copy"] = "value"
+        assert storage.pop("copy") == "value"
+        copied.close()
+        assert storage["key"] == "value"
+    assert len(pickle.dumps(storage)) < 1000
+    storage.close()
+    assert pickle.loads(pickle.dumps(storage))["key"] == "value"
+
+
+def test_another_working_folder_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path is that of the moment when the storage is made."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    storage = FileStorage[str, int]("place")
+    storage["key"] = 1
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    storage["other"] = 2
+    assert storage == {"key": 1, "other": 2}
+    assert pickle.loads(pickle.dumps(storage)) == {"key": 1, "other": 2}
+    assert storage.path == str(tmp_path / "place")
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+def test_a_closed_handle_says_so(tmp_path: Path) -> None:
+    """After ``close`` every use is ``ClosedError``; closing again is fine, and others go on."""
+    storage = FileStorage[str, Any](tmp_path, codec="bytes")
+    storage["key"] = b"1"
+    other = FileStorage[str, Any](tmp_path, codec="bytes")
+    with storage:
+        pass
+    storage.close()
+    uses: list[Callable[[], object]] = [
+        lambda: storage["key"],
+        lambda: storage.get("key"),
+        lambda: "key" in storage,
+        lambda: storage.__setitem__("key", b"2"),
+        lambda: storage.__delitem__("key"),
+        lambda: len(storage),
+        lambda: list(storage),
+        lambda: list(storage.scan("")),
+        lambda: storage.ttl("key"),
+        lambda: storage.lock("key", 1),
+        lambda: storage.open_read("key"),
+        lambda: storage.open_write("key"),
+        lambda: storage.stats(),
+        lambda: storage.purge(),
+        lambda: storage.adopt(),
+        lambda: storage.clear(),
+    ]
+    for use in uses:
+        with pytest.raises(ClosedError):
+            use()
+    assert dict(other) == {"key": b"1"}
+
+
+# ---------------------------------------------------------------------- open files
+
+
+def test_ten_thousand_operations_leave_no_file_open(tmp_path: Path) -> None:
+    """Neither good nor failing uses leave a descriptor behind."""
+    storage = FileStorage[Any, Any](tmp_path, codec="bytes", timer=FakeClock())
+    (tmp_path / "bad.storage").write_bytes(b"\x8fPyS\x02")
+    (tmp_path / "folder.storage").mkdir()
+
+    def use(number: int) -> None:
+        key = f"key {number % 7}"
+        storage[key] = b"x" * number
+        storage.set(key, b"x", ttl=10)
+        with storage.open_read(key) as file:
+            file.read()
+        with storage.open_write("stream") as file:
+            file.write(b"x")
+        storage.add(key, b"y")
+        storage.expire(key, None)
+        for key in ("absent", "bad", "folder", "k" * 1000, object()):
+            for fail in (
+                lambda key=key: storage[key],
+                lambda key=key: storage.__delitem__("absent"),
+                lambda key=key: storage.open_read(key),
+                lambda key=key: storage.set(key, object()),
+            ):
+                with pytest.raises(Exception):  # noqa: B017, PT011
+                    fail()
+        if number % 10 == 0:
+            with storage.lock("name", 10):
+                pass
+            len(storage)
+
+    use(0)
+    gc.collect()
+    before = open_files()
+    for number in range(400):
+        use(number)
+    assert open_files() == before
+
+
+@pytest.mark.parametrize("ending", ["closed", "dropped"])
+def test_a_thousand_storages_leave_no_file_open(tmp_path: Path, ending: str) -> None:
+    """A storage that was closed, or is just not used any more, has let go of all it held open."""
+    gc.collect()
+    before = open_files()
+    for number in range(1000):
+        storage = FileStorage[str, int](tmp_path / str(number % 10))
+        storage["key"] = number
+        if number % 10 == 0:
+            with storage.lock("name", 10):
+                pass
+        if ending == "closed":
+            storage.close()
+        del storage
+        assert open_files() == before or number % 100
+    assert [writing(tmp_path / str(number)) for number in range(10)] == [[]] * 10
+
+
+def test_a_thousand_open_storages_that_only_read(tmp_path: Path) -> None:
+    """A handle that did not write holds nothing open."""
+    FileStorage[str, int](tmp_path)["key"] = 1
+    before = open_files()
+    storages = [FileStorage[str, int](tmp_path) for _ in range(1000)]
+    assert [storage["key"] for storage in storages] == [1] * 1000
+    assert open_files() == before
+
+
+# ---------------------------------------------------------------------- threads
+
+
+def test_a_storm_of_threads(tmp_path: Path) -> None:
+    """Threads that share one handle and do everything at once lose nothing, and the listing is always sound."""
+    storage = FileStorage[str, Any](tmp_path, layout="tree")
+
+    def work(who: int) -> None:
+        for number in range(30):
+            storage[f"{who}/{number}"] = number
+            storage.incr("count")
+            storage.set("life", who, ttl=1000)
+            assert storage[f"{who}/{number}"] == number
+            found = list(storage)
+            assert len(found) == len(set(found))
+            assert {f"{who}/{one}" for one in range(number + 1)} <= set(found)
+            storage.pop(f"{(who + 1) % 8}/none", None)
+            assert storage.get("life") in range(8)
+            storage[f"gone/{number % 3}/{who}"] = 1
+            del storage[f"gone/{number % 3}/{who}"]
+            with storage.lock("name", 30, timeout=30):
+                storage["locked"] = storage.get("locked", 0) + 1
+
+    in_threads(*(lambda who=who: work(who) for who in range(8)))
+    assert (storage["count"], storage["locked"]) == (240, 240)
+    assert len(storage) == 8 * 30 + 3
+    assert not any(path.startswith("gone") for path in entries(tmp_path))
+    assert len(writing(tmp_path)) == 1

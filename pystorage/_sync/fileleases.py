@@ -54,7 +54,7 @@ class FileLeases(Leases):
     def _guard(self, name: str) -> Iterator[None]:
         try:
             self._make()
-            with FileLock(os.path.join(self._folder, "guard"), self._mode):
+            with FileLock(os.path.join(self._folder, "guard"), self._mode, self._make):
                 yield
         except OSError as error:
             if self._failed is not None:

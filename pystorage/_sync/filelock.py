@@ -144,13 +144,15 @@ class FileLock:
         self._make = made
 
     def __enter__(self) -> None:
-        try:
-            self._descriptor = open_shared(self._path, self._mode)
-        except FileNotFoundError:
-            if self._make is None:
-                raise
-            self._make()
-            self._descriptor = open_shared(self._path, self._mode)
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._descriptor = open_shared(self._path, self._mode)
+            except FileNotFoundError:
+                if self._make is None or attempt == _ATTEMPTS - 1:
+                    raise
+                self._make()
+            else:
+                break
         _lock_files.add(self._descriptor)
         try:
             lock_descriptor(self._descriptor, wait=True)

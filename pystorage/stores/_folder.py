@@ -69,7 +69,8 @@ class Folder:
             try:
                 make_folder(path, self._folder_mode if path.startswith(self.path) else None)
             except FileExistsError:
-                if not os.path.isdir(path):
+                # Somebody made it meanwhile, and may just have removed it again.
+                if os.path.islink(path) or not stat.S_ISDIR(os.stat(path).st_mode):
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
             if self.sync:
                 sync_folder(os.path.dirname(path))

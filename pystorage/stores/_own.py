@@ -105,6 +105,7 @@ class OwnFiles:
     """
 
     def __init__(self, folder: str, ending: str, mode: int, folder_mode: int) -> None:
+        self._parent = folder
         self._mode = mode
         self._folder_mode = folder_mode
         found = os.stat(folder)
@@ -149,15 +150,24 @@ class OwnFiles:
             OSError: They cannot be made, or somebody planted something under their names.
         """
         for path in self._folders():
-            found = self._seen(path)
-            if found is None:
-                with suppress(FileExistsError):  # somebody was faster
-                    make_folder(path, self._folder_mode)
-                found = self._seen(path)
-            shut = self._folder_mode & ~(found.st_mode if found else 0) & OTHERS
-            if shut and found and found.st_uid == user():
-                set_mode(path, self._folder_mode)  # made before the storage was shared
+            self._make(path)
         self._made = True
+
+    def _make(self, path: str) -> None:
+        for _ in range(_ATTEMPTS):
+            found = self._seen(path)
+            if found is not None:
+                if self._folder_mode & ~found.st_mode & OTHERS and found.st_uid == user():
+                    set_mode(path, self._folder_mode)  # made before the storage was shared
+                return
+            try:
+                make_folder(path, self._folder_mode)
+            except FileExistsError:
+                continue  # somebody was faster
+            except FileNotFoundError:
+                # The folder above it is gone, or was empty yet when somebody else put his own in its place.
+                if path == self.path or self._seen(self.path) is None:
+                    raise
 
     def new_file(self) -> NewFile:
         """Make a file to write to, outside the listing.
@@ -170,12 +180,14 @@ class OwnFiles:
         """
         for _ in range(_ATTEMPTS):
             writer = self._writer
-            if writer is None or not writer.is_ours():
-                writer = self._new_writer()
-            path = writer.new_path()
             try:
+                if writer is None or not writer.is_ours():
+                    writer = self._new_writer()
+                path = writer.new_path()
                 descriptor = os.open(path, _WRITE_FLAGS, self._mode)
             except FileNotFoundError:  # somebody removed the folder
+                if not os.path.lexists(self._parent):
+                    raise
                 with self._making:
                     if self._writer is writer:
                         self._writer = None

@@ -92,8 +92,8 @@ class FileStorage(ByteStorage[K, V]):
         TypeError: The codec's names are in an order that cannot work.
         ValueError: Another argument is out of its range, or pickles would be shared with other users.
 
-    Cost: a read opens one file, a write makes and renames one; ``len`` and iteration list the folder, and
-        read the head of each file once any entry was given a deadline.
+    Cost: a read opens one file, a write makes and renames one; ``len`` and iteration list the folder (and
+        ``list(storage)`` does both), and read the head of each file once any entry was given a deadline.
     Threads: any number.
     Processes: any number; all operations are atomic. On network file systems as far as these rename
         atomically and have advisory locks.

@@ -264,6 +264,7 @@ class LRUStorage(_Memory[K, V]):
             StorageProviderError: The URL says no maxsize, or has options or parts that are unknown.
             ValueError: An option is out of its range.
         """
+        url.converted(cls.url_options)  # which finds a mistyped option before a missing one is
         if "maxsize" not in url.options and "maxsize" not in overrides:
             raise StorageProviderError(
                 f"a {url.scheme}: URL says how many entries it may hold: write {url.scheme}:?maxsize=1000"

@@ -14,6 +14,7 @@ from pystorage.testing.laws.locks import LeaseLaws, LockLaws
 from pystorage.testing.laws.mapping import IterationLaws, MappingLaws
 from pystorage.testing.laws.model import ModelLaws
 from pystorage.testing.laws.order import OrderLaws
+from pystorage.testing.laws.power import PowerLaws
 from pystorage.testing.laws.processes import ProcessLaws
 from pystorage.testing.laws.safety import SafetyLaws
 from pystorage.testing.laws.scan import ScanLaws
@@ -52,6 +53,7 @@ class StorageConformance(
     ThreadLaws,
     ProcessLaws,
     DurabilityLaws,
+    PowerLaws,
     ModelLaws,
 ):
     """The laws that every storage keeps; a test class inherits it and says how its storage is made.

@@ -10,6 +10,7 @@ from pystorage.stores.file import FileStorage
 from pystorage.testing import FakeClock, StorageConformance
 from pystorage.testing.laws.durability import DurabilityLaws
 from pystorage.testing.laws.mapping import MappingLaws
+from pystorage.testing.laws.power import PowerLaws
 from pystorage.testing.laws.processes import ProcessLaws
 from pystorage.testing.laws.stream import StreamLaws
 from pystorage.testing.samples import BYTES_VALUES
@@ -43,12 +44,13 @@ class TestFileStorageAsTree(StorageConformance):
         return FileStorage(place, layout="tree", timer=timer)
 
 
-class TestFileStorageForPower(MappingLaws, StreamLaws, ProcessLaws, DurabilityLaws):
+class TestFileStorageForPower(MappingLaws, StreamLaws, ProcessLaws, DurabilityLaws, PowerLaws):
     """Each write waits for the disk, so only the laws that this could matter to are tried."""
 
     capabilities = STREAMING
     values = BYTES_VALUES
     kills = 5
+    survives_power_cuts = True
 
     def make_storage(self, place: Path, timer: FakeClock) -> Storage[Any, Any]:
         return FileStorage(place / "made", codec="bytes", durability="power", timer=timer)

@@ -16,7 +16,7 @@ from pystorage.testing import (
     StorageConformance,
 )
 from pystorage.testing.samples import BYTES_VALUES, PICKLE_VALUES
-from tests.conformance.kinds import FILES, MEMORY
+from tests.conformance.kinds import FILES, MEMORY, STREAMING
 
 
 class TestFaultyStorage(StorageConformance):
@@ -38,7 +38,7 @@ class TestLatencyStorage(StorageConformance):
 
 
 class TestRecordingStorage(StorageConformance):
-    capabilities = FILES | Capability.STREAM
+    capabilities = STREAMING
     values = BYTES_VALUES
 
     def make_storage(self, place: Path, timer: FakeClock) -> RecordingStorage[Any, Any]:

@@ -126,6 +126,12 @@ class Laws:
     #: How often the durability laws kill a writer.
     kills: ClassVar[int] = 20
 
+    #: Whether what was written is there after a power cut.
+    survives_power_cuts: ClassVar[bool] = False
+
+    #: How often the power is cut.
+    power_cuts: ClassVar[int] = 5
+
     def make_storage(self, place: Path, timer: FakeClock) -> AnyStorage:
         """Make the storage that is tried.
 
@@ -368,6 +374,21 @@ def where_no_place_is_trusted(laws: type[Laws]) -> bool:
         Nothing.
     """
     return not laws.loads_pickles
+
+
+def where_power_cuts_are_survived(laws: type[Laws]) -> bool:
+    """Tell whether the storage promises to survive a power cut.
+
+    Args:
+        laws: The test class.
+
+    Returns:
+        Whether it does.
+
+    Raises:
+        Nothing.
+    """
+    return laws.survives_power_cuts and FORKS
 
 
 def where_processes_fork(laws: type[Laws]) -> bool:

@@ -82,7 +82,7 @@ class SafetyLaws(Laws):
         self, storage: AnyStorage, open_storage: Opener, place: Path, form: str, theirs: str
     ) -> None:
         """A pickle that was put behind the back of the storage, where others can write, is not loaded."""
-        self._try(storage, open_storage, place, form, theirs)
+        self._plant_and_read(storage, open_storage, place, form, theirs)
 
     @law(needs=Capability.PERSISTENT, when=where_no_place_is_trusted)
     @pytest.mark.parametrize("form", _FORMS)
@@ -90,9 +90,9 @@ class SafetyLaws(Laws):
         self, storage: AnyStorage, open_storage: Opener, place: Path, form: str
     ) -> None:
         """Nor is it where nobody else can write, unless somebody asked for a codec that loads pickles."""
-        self._try(storage, open_storage, place, form, None)
+        self._plant_and_read(storage, open_storage, place, form, None)
 
-    def _try(
+    def _plant_and_read(
         self, storage: AnyStorage, open_storage: Opener, place: Path, form: str, theirs: str | None
     ) -> None:
         keys = ["key", 1, ("a", "b"), "x" * 1_000]

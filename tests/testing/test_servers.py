@@ -1,0 +1,98 @@
+"""Servers for tests: found, started, stopped, and what their absence means."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from pystorage.testing import servers
+
+SERVER = """
+import socket, sys, time
+listening = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    listening.accept()[0].close()
+"""
+
+
+@pytest.fixture
+def word(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.delenv(servers.VARIABLE, raising=False)
+    return monkeypatch
+
+
+def test_what_is_there_is_used(word: pytest.MonkeyPatch) -> None:
+    servers.require("redis")
+    word.setenv(servers.VARIABLE, "required")
+    servers.require("redis")
+    assert os.path.isabs(servers.program("no-such-server", "sh"))
+
+
+def test_what_is_missing_is_skipped_with_its_reason(word: pytest.MonkeyPatch) -> None:
+    with pytest.raises(pytest.skip.Exception, match="redis is missing: nobody answers"):
+        servers.require("redis", "nobody answers")
+    with pytest.raises(pytest.skip.Exception, match="no-such-server is missing: it is not on the PATH"):
+        servers.program("no-such-server")
+
+
+def test_what_is_missing_and_required_fails(word: pytest.MonkeyPatch) -> None:
+    word.setenv(servers.VARIABLE, "required")
+    match = r"no-such-server is missing: it is not on the PATH \(PYSTORAGE_TEST_SERVERS=required\)"
+    with pytest.raises(pytest.fail.Exception, match=match):
+        servers.program("no-such-server")
+
+
+def test_nobody_may_want_servers(word: pytest.MonkeyPatch) -> None:
+    word.setenv(servers.VARIABLE, "none")
+    with pytest.raises(pytest.skip.Exception, match="PYSTORAGE_TEST_SERVERS=none: no test of redis"):
+        servers.require("redis")
+    with pytest.raises(pytest.skip.Exception, match="no test of sh"):
+        servers.program("sh")
+
+
+def test_another_word_is_refused(word: pytest.MonkeyPatch) -> None:
+    word.setenv(servers.VARIABLE, "requierd")
+    with pytest.raises(ValueError, match="must be one of '', 'required', 'none', not 'requierd'"):
+        servers.require("redis")
+
+
+def test_ports_are_free() -> None:
+    port = servers.free_port()
+    with socket.create_server(("127.0.0.1", port)):
+        assert servers.free_port() != port
+
+
+def test_a_server_runs_while_it_is_needed() -> None:
+    port = servers.free_port()
+    with servers.running([sys.executable, "-c", SERVER, str(port)], port) as process:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        assert process.poll() is None
+    assert process.poll() is not None
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 5)
+
+
+def test_a_server_that_ends_says_why() -> None:
+    command = [sys.executable, "-c", "raise SystemExit('no configuration')"]
+    with pytest.raises(RuntimeError, match="ended with 1: no configuration"), servers.running(command, 1):
+        raise AssertionError("it was not ready")
+
+
+def test_a_server_that_never_listens_is_given_up() -> None:
+    code = "print('waiting', flush=True); import threading; threading.Event().wait()"
+    running = servers.running([sys.executable, "-c", code], servers.free_port(), patience=1.0)
+    with pytest.raises(RuntimeError, match="was not ready within 1.0 s: waiting"), running:
+        raise AssertionError("it was not ready")
+
+
+def test_a_server_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    port = servers.free_port()
+    stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)" + SERVER
+    with servers.running([sys.executable, "-c", stubborn, str(port)], port, patience=4.0) as process:
+        pass
+    assert process.returncode is not None
+    assert process.returncode < 0

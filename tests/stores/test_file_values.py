@@ -16,7 +16,6 @@ from pystorage.codecs import header
 from pystorage.errors import DecodeError, EncodeError, IntegrityError
 from pystorage.naming import Naming
 from pystorage.storage import Capability
-from pystorage.storage import Capability
 from pystorage.stores.file import FileStorage
 from pystorage.testing import FakeClock
 from tests.stores.files import writing

@@ -56,8 +56,10 @@ def folding_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             try:
                 _run(*make, image)
                 device = _run("losetup", "-f", "--show", image)
-                stack.callback(_run, "losetup", "-d", device)
-                _run(*mount, device, folder)
+                try:
+                    _run(*mount, device, folder)
+                finally:
+                    _run("losetup", "-d", device)  # now, or else when it is unmounted
                 stack.callback(_run, "umount", "-l", folder)
                 place.mkdir()
                 if fold:

@@ -35,12 +35,15 @@ if TYPE_CHECKING:
     from pystorage.storage import Stats as Stats
     from pystorage.storage import Storage as Storage
     from pystorage.storage_provider import StorageProvider as StorageProvider
-    from pystorage.storage_provider import open_storage as open  # noqa: F401
+    from pystorage.storage_provider import open_storage
     from pystorage.stores.file import FileStorage as FileStorage
     from pystorage.stores.memory import LRUStorage as LRUStorage
     from pystorage.stores.memory import MemoryStorage as MemoryStorage
     from pystorage.wrappers.base import WrapperStorage as WrapperStorage
     from pystorage.wrappers.volatile import VolatileStorage as VolatileStorage
+
+    # Not "open_storage as open" above, which type checkers take for a name of this module's own.
+    open = open_storage
 
     __version__: str
 

@@ -253,6 +253,10 @@ class Storage(Hooks[K, V]):
                 return key, cast(V, value)
         raise KeyError("popitem(): the storage is empty")
 
+    @overload
+    def setdefault(self: Storage[K, T | None], key: K, default: None = None) -> T | None: ...
+    @overload
+    def setdefault(self, key: K, default: V) -> V: ...
     def setdefault(self, key: K, default: Any = None) -> Any:
         """Give the value of a key, storing a default where it is absent.
 

@@ -118,7 +118,7 @@ class StorageProvider:
         """
         return sorted({*_BUILTIN, *self._registered, *_plug_ins()})
 
-    def open(self, url: str | os.PathLike[str], **overrides: Any) -> Any:
+    def open(self, url: str | os.PathLike[str], **overrides: Any) -> Storage[Any, Any]:
         """Open the storage that a URL or a path names.
 
         Args:
@@ -140,7 +140,7 @@ class StorageProvider:
         """
         return self._opened(url, overrides)
 
-    def _opened(self, url: str | os.PathLike[str], overrides: Mapping[str, Any]) -> Any:
+    def _opened(self, url: str | os.PathLike[str], overrides: Mapping[str, Any]) -> Storage[Any, Any]:
         text = os.fspath(url)
         if not isinstance(text, str):
             raise TypeError(f"a storage is opened by a URL or path that is a str, not {type(text).__name__}")
@@ -148,7 +148,8 @@ class StorageProvider:
             raise StorageProviderError("an empty URL names no storage; write '.' for the current folder")
         scheme = scheme_of(text) if isinstance(url, str) else None
         if scheme is None:
-            return made(scheme_class("file"), f"the path {text!r}", (text,), overrides)
+            made_here = made(scheme_class("file"), f"the path {text!r}", (text,), overrides)
+            return cast("Storage[Any, Any]", made_here)
         if scheme not in SCHEMES:
             shown = without_secrets(text)
             hint = "" if "//" in text or shown != text else f"; write './{text}' for a folder of that name"
@@ -242,7 +243,7 @@ class StorageProvider:
             ) from error
 
 
-def open_storage(url: str | os.PathLike[str], **overrides: Any) -> Any:
+def open_storage(url: str | os.PathLike[str], **overrides: Any) -> Storage[Any, Any]:
     """Open the storage that a URL or a path names; exported as ``pystorage.open``.
 
     Args:

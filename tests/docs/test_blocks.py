@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from pystorage.urls import SCHEMES
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(path for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")] if path.is_file())
 #: What is no Python says so: else a block that nobody runs could pass for one that is.
@@ -45,13 +47,16 @@ def name(document: Path) -> str:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder, and a system's temporary folder of the test's own."""
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty current folder, a temporary folder of the test's own, and URL schemes for it alone."""
+    schemes = dict(SCHEMES)
     for folder in ("here", "temporary"):
         (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
-    return tmp_path
+    yield tmp_path
+    SCHEMES.clear()
+    SCHEMES.update(schemes)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)

@@ -9,6 +9,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from pystorage.services import JSONStorageService, PickleStorageService
 from pystorage.stores.file import FileStorage
 from pystorage.testing import FakeClock
 from pystorage.testing.parallel import Child, Line, in_processes, in_threads
-from tests.stores.files import entries, needs_strace, open_files, own, under_strace, writing
+from tests.stores.files import entries, open_files, own, writing
 
 # ---------------------------------------------------------------------- what writers leave
 
@@ -221,37 +222,28 @@ def test_a_lock_is_free_when_its_holder_is_killed_though_a_child_lives(tmp_path:
             os.kill(grandchild, signal.SIGKILL)
 
 
-@needs_strace
-def test_a_child_forked_in_the_middle_of_a_write_blocks_nobody(tmp_path: Path) -> None:
+def test_a_child_forked_in_the_middle_of_a_write_blocks_nobody(tmp_path: Path, monkeypatch: Any) -> None:
     """A fork while another thread holds the lock of a write leaves that lock free in both processes."""
     storage = FileStorage[str, int](tmp_path)
-    storage["key"] = 0
+    inside, go_on, replace = threading.Event(), threading.Event(), os.replace
 
-    def work() -> list[int]:
-        def fork() -> int:
-            found = 0
-            while not done:
-                held = len(_lock_files)
-                with Child(lambda: storage.__setitem__("key", 1)) as child:
-                    child.result(timeout=20)
-                found += held > 0
-            return found
+    def slow_replace(source: str, target: str) -> None:
+        if threading.current_thread() is writer:
+            inside.set()
+            assert go_on.wait(30)
+        replace(source, target)
 
-        def write() -> int:
-            for number in range(40):
-                storage["key"] = number
-            done.append(True)
-            return 0
-
-        done: list[bool] = []
-        return in_threads(fork, write)
-
-    from pystorage._sync.filelock import _lock_files
-
-    # So that the lock is held for long enough to be met.
-    found = under_strace(tmp_path, work, ["rename"], "rename:delay_exit=20000").result
-    assert found is not None
-    assert found[0] > 0, "no fork happened inside a lock"
+    monkeypatch.setattr(os, "replace", slow_replace)
+    writer = threading.Thread(target=lambda: storage.__setitem__("key", 1), daemon=True)
+    writer.start()
+    assert inside.wait(30)
+    with Child(lambda: storage.__setitem__("key", 2)) as child:
+        go_on.set()
+        child.result(timeout=20)
+    writer.join(20)
+    assert not writer.is_alive()
+    storage["key"] += 1
+    assert storage["key"] in (2, 3)
 
 
 # ---------------------------------------------------------------------- handles

@@ -63,7 +63,6 @@ def test_a_scan_looks_below_a_folder_only(tmp_path: Path) -> None:
     storage = tree(tmp_path)
     keys = ["a/b", "a/c/d", "ab", "a", "b/a", "a/" + "l" * 500, "a/" * 300, ("a/b",), "/a/b", "é/x"]
     storage.update(dict.fromkeys(keys, 1))
-    (tmp_path / "b").chmod(0)
     texts = [key for key in keys if isinstance(key, str)]
     prefixes = [
         "a/",
@@ -81,11 +80,7 @@ def test_a_scan_looks_below_a_folder_only(tmp_path: Path) -> None:
         "\0/",
     ]
     for prefix in prefixes:
-        if os.geteuid() or not prefix.startswith("b"):
-            assert sorted(storage.scan(prefix)) == sorted(key for key in texts if key.startswith(prefix)), (
-                prefix
-            )
-    (tmp_path / "b").chmod(0o700)
+        assert sorted(storage.scan(prefix)) == sorted(key for key in texts if key.startswith(prefix)), prefix
     assert sorted(storage.scan("")) == sorted(texts)
 
 

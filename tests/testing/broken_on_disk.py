@@ -124,8 +124,8 @@ class WritesInPlace(Shelf):
         result = change(entries)
         with open(self.place / "entries", "wb", buffering=0) as file:
             data = pickle.dumps(entries)
-            for start in range(0, len(data), 4096):
-                file.write(data[start : start + 4096])
+            for start in range(0, len(data), 64):
+                file.write(data[start : start + 64])
         return result
 
 

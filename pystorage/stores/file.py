@@ -47,7 +47,7 @@ _CAPABILITIES: Final = (
 )
 
 _TODO: Final[dict[int, str]] = {
-    errno.EPERM: "it lies where others may make files: have it removed, or choose another folder",
+    errno.EPERM: "it is somebody else's, or shut against changes: have it removed, or choose another folder",
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room within the quota",
     errno.EROFS: "the disk is mounted read-only: choose another folder",
@@ -60,8 +60,9 @@ _TODO: Final[dict[int, str]] = {
 }
 
 _DISTRUST: Final = (
-    "if you know who wrote it, make it yours alone (chown, chmod go-w), or write trust=True to run what all "
-    "may write who can write there; a codec that only reads data, such as JSON, needs neither"
+    "if you know who wrote it, make the file yours alone (chown, chmod go-w); or sign values "
+    "(… | SignedCodec), or choose a codec that only reads data, such as JSON; trust=True runs whatever "
+    "others write there"
 )
 
 
@@ -444,8 +445,8 @@ class FileStorage(ByteStorage[K, V]):
     def _fail(self, tried: str, key: object, error: OSError) -> NoReturn:
         if isinstance(error, Untrusted):
             why = (
-                f"it was written by a codec that can run code when it is read, and perhaps by somebody else "
-                f"({error.strerror}: {error.filename!r})"
+                f"{error.strerror}, so somebody else may have written it ({error.filename!r}), and a codec "
+                "that can run code would do as it says"
             )
             raise self._error(DecodeError, tried, key, why, _DISTRUST) from error
         super()._fail(tried, key, error)

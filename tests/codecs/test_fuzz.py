@@ -65,7 +65,7 @@ def test_sound_bytes_are_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DECODERS)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(data=anything)
 def test_any_bytes_are_a_value_or_our_error(name: str, data: bytes) -> None:
     decoders.check(name, data)
@@ -243,7 +243,7 @@ def read(storage: FileStorage[Any, Any]) -> bytes:
 @pytest.mark.parametrize(
     "codec", ["json", "bytes", "json+zstd+signed", "versioned", "allowed", "typed msgpack"]
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(data=anything)
 def test_a_planted_file_is_a_value_or_our_error_for_every_operation(codec: str, data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -311,6 +311,19 @@ def test_write_back_never_overwrites_what_somebody_wrote_meanwhile() -> None:
     assert (storage.writes, data["ada"]) == (1, theirs)
 
 
+def test_write_back_leaves_what_somebody_wrote_while_it_was_migrated() -> None:
+    data = {"ada": codec(1).encode(ADA, "ada")}
+    theirs = codec(1).encode({"name": "Grace Hopper"}, "ada")
+
+    def migrate(user: dict[str, Any]) -> dict[str, Any]:
+        data["ada"] = theirs
+        return split_name(user)
+
+    storage = Shelf(VersionedCodec(JSONCodec(), 2, {1: migrate}, write_back=True), data)
+    assert storage["ada"] == ADA_2
+    assert data["ada"] == theirs
+
+
 @pytest.mark.parametrize("gone", [True, False])
 def test_write_back_brings_nothing_back_that_was_deleted_meanwhile(gone: bool) -> None:
     data = {"ada": codec(1).encode(ADA, "ada")}

@@ -305,6 +305,4 @@ class LRUMachine(RuleBasedStateMachine):
 
 def test_it_does_as_the_model(memory: Implementation) -> None:
     LRUMachine.implementation = memory
-    run_state_machine_as_test(
-        LRUMachine, settings=settings(max_examples=150, stateful_step_count=60, deadline=None)
-    )
+    run_state_machine_as_test(LRUMachine, settings=settings(max_examples=150, stateful_step_count=60))

@@ -118,7 +118,7 @@ def outcome(storage: Any, name: str, arguments: tuple[Any, ...]) -> tuple[str, o
         return type(error).__name__, str(error)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     maxsize=st.sampled_from([1, 2, 4, 8, None]),
     ttl=st.sampled_from([None, None, 3]),

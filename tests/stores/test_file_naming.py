@@ -76,7 +76,7 @@ def check_name(naming: Naming, name: str) -> None:
 
 
 @pytest.mark.parametrize("which", NAMINGS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(key=keys)
 @example(key=(b"",))
 @example(key=(b"", 1, b""))
@@ -100,7 +100,7 @@ def test_a_key_is_found_by_its_name(which: str, key: Any) -> None:
 
 
 @pytest.mark.parametrize("which", NAMINGS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(some=st.lists(keys, min_size=2, max_size=30))
 def test_two_keys_never_share_a_name(which: str, some: list[Any]) -> None:
     """Keys that a dict takes for two have two names, also where the disk folds case."""
@@ -113,7 +113,7 @@ def test_two_keys_never_share_a_name(which: str, some: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("which", NAMINGS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     name=st.lists(
         st.sampled_from(
@@ -197,7 +197,7 @@ def test_long_integers_do_not_depend_on_the_limit_of_the_interpreter() -> None:
 # ---------------------------------------------------------------------- many at once
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(
     found=st.lists(
         st.text(alphabet="aAcCoOnN19._-", max_size=6)
@@ -254,7 +254,7 @@ def test_how_a_tree_is_laid_out(key: Any, name: str) -> None:
     assert NAMINGS["tree"].key(name) == key
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(some=st.lists(texts, max_size=20))
 def test_no_folder_of_a_tree_is_the_file_of_a_key(some: list[str]) -> None:
     """The file of one key never lies where another needs a folder, also where the disk folds case."""

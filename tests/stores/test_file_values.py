@@ -249,7 +249,7 @@ def stream(storage: FileStorage[str, Any], key: str, data: bytes, ttl: float | N
             file.flush()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.binary(max_size=40) | st.builds(MAGIC.__add__, st.binary(max_size=40)))
 def test_any_bytes_are_packed_and_unpacked(data: bytes) -> None:
     """Whatever the bytes, with any header, they are found again, and bare ones are what no header is."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pystorage.codecs.encrypt import EncryptedCodec
     from pystorage.codecs.keyring import EnvironmentKeys
     from pystorage.codecs.protect import ChecksumCodec, SignedCodec
-    from pystorage.codecs.reencode import reencode
+    from pystorage.codecs.rotation import reencode
     from pystorage.codecs.typed import MsgspecCodec
     from pystorage.codecs.versioned import VersionedCodec
     from pystorage.codecs.zstandard import ZstdCodec
@@ -52,7 +52,7 @@ _LATER = {
     "SignedCodec": "protect",
     "VersionedCodec": "versioned",
     "ZstdCodec": "zstandard",
-    "reencode": "reencode",
+    "reencode": "rotation",
 }
 
 

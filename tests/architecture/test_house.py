@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ MODULES = modules()
 SOURCES = {module: path.read_text(encoding="utf-8") for module, path in MODULES.items()}
 
 #: Units whose files may import packages as they are loaded: nobody loads them who does not want these.
-WITH_PACKAGES = frozenset({"cli", "testing", "integrations"})
+WITH_PACKAGES = frozenset({"aio", "cli", "testing", "integrations"})
 #: What comes with a package under another name.
 COMES_WITH = {"botocore": "boto3"}
 
@@ -131,6 +132,14 @@ def test_an_extra_names_every_package_that_is_used(module: str) -> None:
 # -------------------------------------------------------------------- files
 
 
+@pytest.mark.parametrize("module", [one for one in MODULES if MODULES[one].name == "__init__.py"])
+def test_no_public_name_is_that_of_a_module_beside_it(module: str) -> None:
+    # Importing the module would put it in the place of what the name stands for.
+    folder = MODULES[module].parent
+    beside = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert beside & set(getattr(importlib.import_module(module), "__all__", ())) == set()
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_every_module_says_what_it_is(module: str) -> None:
     first = (ast.get_docstring(ast.parse(SOURCES[module])) or "").partition("\n")[0]
@@ -151,6 +160,7 @@ def lines_to_read(source: str) -> int:
                 ast.Module(body=[ast.Expr(value=ast.Constant(value=str())) as text, *_])
                 | ast.ClassDef(body=[ast.Expr(value=ast.Constant(value=str())) as text, *_])
                 | ast.FunctionDef(body=[ast.Expr(value=ast.Constant(value=str())) as text, *_])
+                | ast.AsyncFunctionDef(body=[ast.Expr(value=ast.Constant(value=str())) as text, *_])
             ):
                 told.update(range(text.lineno, (text.end_lineno or 0) + 1))
     return sum(1 for number, line in enumerate(source.splitlines(), 1) if line.strip() and number not in told)

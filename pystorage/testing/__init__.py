@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pystorage.errors import MissingDependencyError
 
 if TYPE_CHECKING:
+    from pystorage.testing.asyncconformance import AsyncStorageConformance
     from pystorage.testing.clock import FakeClock
     from pystorage.testing.conformance import StorageConformance
     from pystorage.testing.faulty import FaultyStorage
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HOSTILE_KEYS",
     "REFUSED_KEYS",
+    "AsyncStorageConformance",
     "FakeClock",
     "FaultyStorage",
     "LatencyStorage",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AsyncStorageConformance": "asyncconformance",
     "FakeClock": "clock",
     "FaultyStorage": "faulty",
     "LatencyStorage": "latency",
@@ -49,7 +52,7 @@ _MODULES = {
     "REFUSED_KEYS": "samples",
 }
 
-_EXTRA = frozenset({"pytest", "hypothesis"})
+_EXTRA = frozenset({"pytest", "hypothesis", "anyio"})
 
 # A law that fails shall show both sides, as a test of the caller's own does; pytest must hear of it before
 # the laws are imported.

@@ -1,0 +1,23 @@
+"""Storages under asyncio and trio: an async face for every storage, and storages that are async themselves.
+
+`wrap` gives the face; what it needs besides the standard library is anyio (extra ``aio``).
+"""
+
+from pystorage.errors import MissingDependencyError
+
+try:
+    import anyio as _anyio  # noqa: F401 - only to say what is missing
+except ModuleNotFoundError as error:
+    if error.name != "anyio":
+        raise
+    raise MissingDependencyError(
+        "pystorage.aio needs the package anyio, which is not installed: pip install 'pystorage[aio]'"
+    ) from error
+
+from pystorage.aio.faces import wrap
+from pystorage.aio.lease import AsyncLease
+from pystorage.aio.storage import AsyncStorage
+from pystorage.aio.streams import ReadStream, WriteStream
+from pystorage.aio.volatile import VolatileStorage
+
+__all__ = ["AsyncLease", "AsyncStorage", "ReadStream", "VolatileStorage", "WriteStream", "wrap"]

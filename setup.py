@@ -6,7 +6,18 @@ import sys
 
 from setuptools import Extension, setup
 
-HEADERS = ["_table", "_order", "_deadlines", "_callbacks", "_operations", "_plain", "_bulk", "_methods"]
+HEADERS = [
+    "_table",
+    "_order",
+    "_deadlines",
+    "_callbacks",
+    "_operations",
+    "_plain",
+    "_bulk",
+    "_methods",
+    "_call",
+    "_function",
+]
 
 ENGINE = Extension(
     "pystorage.engine._engine",

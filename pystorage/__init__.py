@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pystorage.errors import UnsupportedOperation as UnsupportedOperation
     from pystorage.keys import Key as Key
     from pystorage.keys import Namespace as Namespace
+    from pystorage.memo import lru_cache as lru_cache
     from pystorage.memo import memoize as memoize
     from pystorage.services import GZipPickleStorageService as GZipPickleStorageService
     from pystorage.services import JSONStorageService as JSONStorageService
@@ -69,6 +70,7 @@ _PLACES = {
     "StorageProvider": "storage_provider",
     "VolatileStorage": "wrappers.volatile",
     "WrapperStorage": "wrappers.base",
+    "lru_cache": "memo.lru",
     "memoize": "memo",
     "open": "storage_provider:open_storage",
 }

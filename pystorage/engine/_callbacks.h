@@ -21,6 +21,8 @@ enum cause { EVICTED, EXPIRED, REPLACED, DELETED, CLEARED, CAUSES };
 
 typedef struct {
     PyTypeObject *cache_type;
+    PyTypeObject *call_type;
+    PyTypeObject *function_type;
     PyObject *monotonic; /* time.monotonic, which is read without a call */
     PyObject *missing;   /* "__missing__" */
     PyObject *causes[CAUSES];

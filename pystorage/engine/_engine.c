@@ -11,12 +11,14 @@
      _plain.h       the shortest way of writing
      _bulk.h        the operations on many
      _methods.h     the slots and methods, with their arguments
+     _call.h        calls as keys
+     _function.h    the type `CachedFunction`, which keeps the results of a function in a cache
 
    The type has no `__new__` of its own: memory of zeroes is an empty cache without a limit. All state is of
    the module or of a cache, so each interpreter has its own. */
 
 #define PY_SSIZE_T_CLEAN
-#include "_methods.h"
+#include "_function.h"
 
 /* ------------------------------------------------------------------ the life of a cache */
 
@@ -80,16 +82,6 @@ cache_dealloc(PyObject *object)
     type->tp_free(object);
     Py_DECREF(type);
     Py_TRASHCAN_END;
-}
-
-static int
-is_function(const char *name, PyObject *given)
-{
-    if (given != NULL && !PyCallable_Check(given)) {
-        PyErr_Format(PyExc_TypeError, "%s must be a function, not %.200s", name, Py_TYPE(given)->tp_name);
-        return 0;
-    }
-    return 1;
 }
 
 static PyObject *
@@ -303,7 +295,13 @@ engine_exec(PyObject *module)
         }
     }
     state->cache_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &specification, NULL);
-    return state->cache_type == NULL ? -1 : PyModule_AddType(module, state->cache_type);
+    state->call_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &call_specification, NULL);
+    state->function_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &function_specification, NULL);
+    if (state->cache_type == NULL || state->call_type == NULL || state->function_type == NULL ||
+        PyModule_AddType(module, state->cache_type) < 0) {
+        return -1;
+    }
+    return PyModule_AddType(module, state->function_type);
 }
 
 static int
@@ -311,6 +309,8 @@ engine_traverse(PyObject *module, visitproc visit, void *arg)
 {
     State *state = PyModule_GetState(module);
     Py_VISIT(state->cache_type);
+    Py_VISIT(state->call_type);
+    Py_VISIT(state->function_type);
     Py_VISIT(state->monotonic);
     return 0;
 }
@@ -320,6 +320,8 @@ engine_clear(PyObject *module)
 {
     State *state = PyModule_GetState(module);
     Py_CLEAR(state->cache_type);
+    Py_CLEAR(state->call_type);
+    Py_CLEAR(state->function_type);
     Py_CLEAR(state->monotonic);
     Py_CLEAR(state->missing);
     for (int cause = 0; cause < CAUSES; cause++) {

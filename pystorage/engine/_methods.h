@@ -59,6 +59,16 @@ read_arguments(const char *method, PyObject *const *given, Py_ssize_t count, PyO
     return 0;
 }
 
+static int
+is_function(const char *name, PyObject *given)
+{
+    if (given != NULL && !PyCallable_Check(given)) {
+        PyErr_Format(PyExc_TypeError, "%s must be a function, not %.200s", name, Py_TYPE(given)->tp_name);
+        return 0;
+    }
+    return 1;
+}
+
 /* Read seconds: None is for ever. */
 static int
 seconds_of(PyObject *given, void *seconds)

@@ -1,6 +1,7 @@
 """Memoizing: keep the results of a function in any storage, found again by every process.
 
-``memoize`` is the decorator; ``register_fingerprint`` teaches it types of your own.
+``memoize`` is the decorator; ``register_fingerprint`` teaches it types of your own; ``lru_cache`` is that of
+``functools`` on our engine.
 """
 
 from __future__ import annotations
@@ -8,6 +9,17 @@ from __future__ import annotations
 from pystorage.memo.bound import BoundMemoized
 from pystorage.memo.decorator import Memoizer, memoize
 from pystorage.memo.fingerprint import register_fingerprint
+from pystorage.memo.lru import LRUCached, LRUDecorator, lru_cache
 from pystorage.memo.memoized import CacheInfo, Memoized
 
-__all__ = ["BoundMemoized", "CacheInfo", "Memoized", "Memoizer", "memoize", "register_fingerprint"]
+__all__ = [
+    "BoundMemoized",
+    "CacheInfo",
+    "LRUCached",
+    "LRUDecorator",
+    "Memoized",
+    "Memoizer",
+    "lru_cache",
+    "memoize",
+    "register_fingerprint",
+]

@@ -320,6 +320,10 @@ def test_it_stays_whole_without_memory(settings: str) -> None:
     run_script("without_memory.py", settings)
 
 
+def test_calls_leave_it_whole_without_memory() -> None:
+    run_script("functions_without_memory.py")
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="interpreters with a lock each are new in 3.12")
 def test_interpreters_have_caches_of_their_own() -> None:
     run_script("interpreters.py")

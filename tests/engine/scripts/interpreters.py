@@ -8,7 +8,7 @@ import threading
 CODE = """
 import sys
 sys.path[:] = {path!r}
-from pystorage.engine._engine import Cache
+from pystorage.engine._engine import Cache, CachedFunction
 told = []
 cache = Cache(50, ttl=60.0, on_evict=lambda key, value, cause: told.append(cause))
 for number in range(20_000):
@@ -18,6 +18,10 @@ for number in range(20_000):
 assert len(cache) == 50
 assert set(told) == {{"evicted"}}, set(told)
 cache._check()
+cached = CachedFunction(lambda *args, **named: [args], Cache(50, ttl=60.0), False, tuple)
+for number in range(20_000):
+    cached(number % 60), cached(number % 7, cached), cached(a=number % 70)
+assert cached(1, cached) is cached(1, cached)
 try:
     cache["absent"]
 except KeyError:

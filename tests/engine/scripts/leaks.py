@@ -6,10 +6,11 @@ import contextlib
 import gc
 import sys
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 from pystorage import engine
-from pystorage.engine._engine import Cache
+from pystorage.engine._engine import Cache, CachedFunction
 
 
 def turn(cache: Any, number: int) -> None:
@@ -47,26 +48,62 @@ def made(kind: str) -> Any:
     return Cache(30)
 
 
-def main() -> int:
+def call(cached: Any, number: int) -> None:
+    """Call a cached function in every way."""
+    for at in range(40):
+        key = (number, at)
+        for _ in range(2):
+            cached(number * at), cached(str(key)), cached(key), cached(key, at), cached(at, a=key), cached()
+            cached(a=str(at), b=[].append), cached(0.5 * at, at), cached(**{f"n{at}": at})
+    for wrong in (lambda: cached([]), lambda: cached(1, []), lambda: cached(fail=number)):
+        with contextlib.suppress(TypeError, ZeroDivisionError):
+            wrong()
+    cached.cache_info()
+    if number % 50 == 0:
+        cached.cache_clear()
+
+
+def made_function(kind: str) -> Any:
+    """Make one of the functions that are called."""
+
+    def function(*args: Any, fail: int = 0, **named: Any) -> Any:
+        return 1 // 0 if fail else [args]
+
+    cache = Cache(None if kind == "unbounded" else 30, ttl=1e-7 if kind == "mortal" else None)
+    return CachedFunction(function, cache, kind == "typed", "{}".format)
+
+
+def grows(kind: str, make: Callable[[str], Any], work: Callable[[Any, int], None]) -> bool:
     """Compare what is held after some turns with what is held after many more."""
-    assert engine.IMPLEMENTATION == "c"
-    leaked = 0
-    tracemalloc.start()
-    for kind in ("plain", "told", "weighed"):
-        cache, held = made(kind), []
-        for number in range(1, 901):
-            turn(cache, number)
-            cyclic = made(kind)
+    one, held = make(kind), []
+    for number in range(1, 901):
+        work(one, number)
+        cyclic = make(kind)
+        if isinstance(cyclic, CachedFunction):
+            cyclic(cyclic), cyclic(cyclic, a=cyclic)
+            cyclic.me = cyclic
+        else:
             cyclic["me"] = cyclic
             cyclic[(cyclic,)] = 1
-            if number % 300 == 0:
-                cache.clear()
-                del cyclic
-                gc.collect()
-                held.append((tracemalloc.get_traced_memory()[0], len(gc.get_objects())))
-        grown = held[2][0] - held[1][0], held[2][1] - held[1][1]
-        print(kind, held)
-        leaked |= grown[0] > 8_000 or grown[1] > 20
+        if number % 300 == 0:
+            one.cache_clear() if isinstance(one, CachedFunction) else one.clear()
+            del cyclic
+            gc.collect()
+            held.append((tracemalloc.get_traced_memory()[0], len(gc.get_objects())))
+    grown = held[2][0] - held[1][0], held[2][1] - held[1][1]
+    print(kind, held)
+    return grown[0] > 8_000 or grown[1] > 20
+
+
+def main() -> int:
+    """Work each kind of cache and of cached function."""
+    assert engine.IMPLEMENTATION == "c"
+    leaked = False
+    tracemalloc.start()
+    for kind in ("plain", "told", "weighed"):
+        leaked |= grows(kind, made, turn)
+    for kind in ("few", "unbounded", "mortal", "typed"):
+        leaked |= grows(kind, made_function, call)
     return int(leaked)
 
 

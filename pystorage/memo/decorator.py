@@ -100,7 +100,8 @@ def memoize(
 
     Cost: a hit costs the key, about 2 µs for three plain arguments, and one read of the storage; a miss one
         read, the computation, one write and, but in memory, another read.
-    Threads: safe where the storage is. Calls that miss at the same time compute each for itself.
+    Threads: safe where the storage is. Of calls that miss one key at the same time one computes; the others
+        wait for its result, or for its error. Calls of different keys never wait for one another.
     Processes: as the storage.
 
     Example:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSp
 
 from pystorage.errors import DecodeError
 from pystorage.memo.bound import BoundMemoized
+from pystorage.memo.flight import Flights
 from pystorage.storage import ABSENT, Storage
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class CacheInfo(NamedTuple):
     """Figures of one memoized function in this process, laid out as those of ``functools.lru_cache``.
 
     Args:
-        hits: Calls that were answered from the storage.
+        hits: Calls that were answered without computing: from the storage, or by another thread.
         misses: Calls that were computed.
         maxsize: How much the storage may hold; None where it has no bound, or none that it tells.
         currsize: Results kept now; None where the storage is shared with others, so that it would have to
@@ -65,8 +66,10 @@ class Memoized(Generic[P, R]):
     Raises:
         Nothing.
 
-    Threads: as the storage. Calls that miss at the same time compute each for itself; the last result stays.
-    Processes: as the storage; all of them find the same results.
+    Threads: as the storage. A key is computed once at a time: who asks for it meanwhile waits, and gets the
+        result or the error. One that computes may call itself, and others that call it; a pool of threads
+        that it hands its own key to and waits for is the one thing that never ends.
+    Processes: as the storage; all of them find the same results, and each computes what it misses.
     """
 
     # Those of the function.
@@ -94,18 +97,20 @@ class Memoized(Generic[P, R]):
         # A dict gives back the very object, so there is nothing to read again; and so does our own memory.
         self._keeps_objects = own or type(storage) is dict
         self._told = False
+        self._flights = Flights()
         self._hits, self._misses, self._undecodable = _Counter(), _Counter(), _Counter()
 
     # ------------------------------------------------------------------ calls
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         key = self._call_key(args, kwargs)
+        flights = self._flights
+        landed = flights.landed
         found = self._find(key)
-        if found is not ABSENT:
-            self._hits.add()
-            return found  # type: ignore[no-any-return]
-        self._misses.add()
-        return self._computed(key, args, kwargs)
+        if found is ABSENT:
+            return flights.run(key, landed, self, args, kwargs)  # type: ignore[no-any-return]
+        self._hits.add()
+        return found  # type: ignore[no-any-return]
 
     def key_for(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
         """Give the key under which the result of a call is kept.
@@ -211,7 +216,7 @@ class Memoized(Generic[P, R]):
 
         Cost: one computation and one write.
         """
-        return self._computed(self._call_key(args, kwargs), args, kwargs)
+        return self._kept(self._call_key(args, kwargs), self.__wrapped__(*args, **kwargs))
 
     # ------------------------------------------------------------------ the whole
 
@@ -340,8 +345,10 @@ class Memoized(Generic[P, R]):
                 )
             return ABSENT
 
-    def _computed(self, key: str, args: Any, kwargs: Any) -> R:
-        value = self.__wrapped__(*args, **kwargs)
+    def _count(self, computed: bool) -> None:
+        (self._misses if computed else self._hits).add()
+
+    def _kept(self, key: str, value: R) -> R:
         if isinstance(value, (CoroutineType, GeneratorType, AsyncGeneratorType)):
             self._refuse(value)
         self._keep(key, value)

@@ -17,6 +17,7 @@ HEADERS = [
     "_methods",
     "_call",
     "_function",
+    "_front",
 ]
 
 ENGINE = Extension(

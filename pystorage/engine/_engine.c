@@ -13,12 +13,13 @@
      _methods.h     the slots and methods, with their arguments
      _call.h        calls as keys
      _function.h    the type `CachedFunction`, which keeps the results of a function in a cache
+     _front.h       the type `Front`, the base of memoized functions
 
    The type has no `__new__` of its own: memory of zeroes is an empty cache without a limit. All state is of
    the module or of a cache, so each interpreter has its own. */
 
 #define PY_SSIZE_T_CLEAN
-#include "_function.h"
+#include "_front.h"
 
 /* ------------------------------------------------------------------ the life of a cache */
 
@@ -82,12 +83,6 @@ cache_dealloc(PyObject *object)
     type->tp_free(object);
     Py_DECREF(type);
     Py_TRASHCAN_END;
-}
-
-static PyObject *
-not_none(PyObject *given)
-{
-    return given == Py_None ? NULL : given;
 }
 
 static int
@@ -276,6 +271,18 @@ static PyType_Spec specification = {
 
 /* ------------------------------------------------------------------ the module */
 
+static const struct {
+    size_t offset; /* in the state */
+    PyType_Spec *specification;
+    bool shown;
+} types[] = {
+    {offsetof(State, cache_type), &specification, true},
+    {offsetof(State, call_type), &call_specification, false},
+    {offsetof(State, known_type), &known_specification, false},
+    {offsetof(State, function_type), &function_specification, true},
+    {offsetof(State, front_type), &front_specification, true},
+};
+
 static int
 engine_exec(PyObject *module)
 {
@@ -294,14 +301,14 @@ engine_exec(PyObject *module)
             return -1;
         }
     }
-    state->cache_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &specification, NULL);
-    state->call_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &call_specification, NULL);
-    state->function_type = (PyTypeObject *)PyType_FromModuleAndSpec(module, &function_specification, NULL);
-    if (state->cache_type == NULL || state->call_type == NULL || state->function_type == NULL ||
-        PyModule_AddType(module, state->cache_type) < 0) {
-        return -1;
+    for (size_t number = 0; number < sizeof(types) / sizeof(*types); number++) {
+        PyTypeObject **type = (PyTypeObject **)((char *)state + types[number].offset);
+        *type = (PyTypeObject *)PyType_FromModuleAndSpec(module, types[number].specification, NULL);
+        if (*type == NULL || (types[number].shown && PyModule_AddType(module, *type) < 0)) {
+            return -1;
+        }
     }
-    return PyModule_AddType(module, state->function_type);
+    return 0;
 }
 
 static int
@@ -310,7 +317,9 @@ engine_traverse(PyObject *module, visitproc visit, void *arg)
     State *state = PyModule_GetState(module);
     Py_VISIT(state->cache_type);
     Py_VISIT(state->call_type);
+    Py_VISIT(state->known_type);
     Py_VISIT(state->function_type);
+    Py_VISIT(state->front_type);
     Py_VISIT(state->monotonic);
     return 0;
 }
@@ -321,7 +330,9 @@ engine_clear(PyObject *module)
     State *state = PyModule_GetState(module);
     Py_CLEAR(state->cache_type);
     Py_CLEAR(state->call_type);
+    Py_CLEAR(state->known_type);
     Py_CLEAR(state->function_type);
+    Py_CLEAR(state->front_type);
     Py_CLEAR(state->monotonic);
     Py_CLEAR(state->missing);
     for (int cause = 0; cause < CAUSES; cause++) {

@@ -69,6 +69,12 @@ is_function(const char *name, PyObject *given)
     return 1;
 }
 
+static PyObject *
+not_none(PyObject *given)
+{
+    return given == Py_None ? NULL : given;
+}
+
 /* Read seconds: None is for ever. */
 static int
 seconds_of(PyObject *given, void *seconds)

@@ -55,7 +55,7 @@ class CallKey:
         True
     """
 
-    __slots__ = ("_binding", "_choose", "_names", "_plain", "_start", "prefix", "typed")
+    __slots__ = ("_binding", "_choose", "_names", "_plain", "_start", "is_of_arguments", "prefix", "typed")
 
     def __init__(
         self,
@@ -75,6 +75,8 @@ class CallKey:
         version = _checked_version(version)
         ignored = _checked_ignore(ignore, binding)
         self.typed = bool(typed)
+        #: Whether the key depends on the arguments alone; what ``key=`` does nobody knows.
+        self.is_of_arguments = key is None
         self._binding = binding
         self._choose: Callable[[list[object]], Iterable[object]] | None
         if key is not None:

@@ -8,8 +8,20 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeVar, cast, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Concatenate,
+    Final,
+    Generic,
+    NamedTuple,
+    ParamSpec,
+    TypeVar,
+    cast,
+    overload,
+)
 
+from pystorage.engine import Cache, Front
 from pystorage.errors import DecodeError
 from pystorage.memo.bound import BoundMemoized
 from pystorage.memo.flight import Flights
@@ -25,6 +37,10 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 D = TypeVar("D")
 S = TypeVar("S")
+
+# How many calls are known by their keys, at most, and where the storage is no memory of ours.
+MANY: Final = 16384
+OTHERS: Final = 1024
 
 _log = logging.getLogger("pystorage.memo")
 
@@ -49,7 +65,7 @@ class CacheInfo(NamedTuple):
     currsize: int | None
 
 
-class Memoized(Generic[P, R]):
+class Memoized(Front, Generic[P, R]):
     """A function whose results are kept in a storage: what ``memoize`` makes.
 
     It is called as the function is. The methods take the same arguments; what is no argument of the
@@ -75,6 +91,7 @@ class Memoized(Generic[P, R]):
     # Those of the function.
     __name__: str
     __qualname__: str
+    _call_key: CallKey
 
     def __init__(
         self,
@@ -98,12 +115,21 @@ class Memoized(Generic[P, R]):
         self._keeps_objects = own or type(storage) is dict
         self._told = False
         self._flights = Flights()
+        if call_key.is_of_arguments:
+            kind: Any = type(storage)
+            # One with a ``get`` of its own is asked by that.
+            results = storage if isinstance(storage, Cache) and kind.get is Cache.get else None
+            known = OTHERS if results is None else min(results.maxsize or MANY, MANY)
+            self._shorten(Cache(known), results)
         self._hits, self._misses, self._undecodable = _Counter(), _Counter(), _Counter()
 
     # ------------------------------------------------------------------ calls
 
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        key = self._call_key(args, kwargs)
+    if TYPE_CHECKING:
+
+        def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    def _given(self, key: str, args: Any, kwargs: Any) -> R:
         flights = self._flights
         landed = flights.landed
         found = self._find(key)
@@ -269,7 +295,7 @@ class Memoized(Generic[P, R]):
         """
         maxsize = getattr(self._storage, "maxsize", None)
         return CacheInfo(
-            self._hits.value(),
+            self._hits.value() + self._quick_hits,
             self._misses.value(),
             maxsize if isinstance(maxsize, int) else None,
             len(self._storage) if self._own else None,
@@ -302,6 +328,7 @@ class Memoized(Generic[P, R]):
             for key in [key for key in self._storage if _begins(key, self.key_prefix)]:
                 self._storage.pop(key, None)
         self._hits, self._misses, self._undecodable = _Counter(), _Counter(), _Counter()
+        self._quick_hits = 0
 
     # ------------------------------------------------------------------ as a function
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -45,6 +47,49 @@ TTL: dict[str, tuple[str, str]] = {
     "cachebox.TTLCache": ("cachebox", "TTLCache"),
     "cachetools.TTLCache": ("cachetools", "TTLCache"),
 }
+
+
+def _functools(function: Any, size: int) -> Any:
+    return importlib.import_module("functools").lru_cache(size)(function)
+
+
+def _cachetools(function: Any, size: int) -> Any:
+    cachetools = importlib.import_module("cachetools")
+    return cachetools.cached(cachetools.LRUCache(size), lock=threading.Lock())(function)
+
+
+def _cachebox(function: Any, size: int) -> Any:
+    cachebox = importlib.import_module("cachebox")
+    return cachebox.cached(cachebox.LRUCache(size))(function)
+
+
+def _theine(function: Any, size: int) -> Any:
+    return importlib.import_module("theine").Memoize(size, None)(function)
+
+
+def _joblib(function: Any, folder: str) -> Any:
+    return importlib.import_module("joblib").Memory(folder, verbose=0).cache(function)
+
+
+def _diskcache(function: Any, folder: str) -> Any:
+    return importlib.import_module("diskcache").Cache(folder).memoize()(function)
+
+
+#: Module → a function that puts one of so many results before a function; those that threads may share.
+CALLS: dict[str, Callable[[Any, int], Any]] = {
+    "functools": _functools,
+    "cachetools": _cachetools,
+    "cachebox": _cachebox,
+    "theine": _theine,
+}
+
+#: The same with the results in a folder.
+CALLS_ON_DISK: dict[str, Callable[[Any, str], Any]] = {"joblib": _joblib, "diskcache": _diskcache}
+
+
+def installed(known: dict[str, Any]) -> dict[str, Any]:
+    """Give those peers whose module is there."""
+    return {name: one for name, one in known.items() if importlib.util.find_spec(name) is not None}
 
 
 def factory(known: tuple[str, str] | Callable[..., Any]) -> Callable[..., Any] | None:

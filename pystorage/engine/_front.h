@@ -38,15 +38,16 @@ typedef struct {
 
 /* ------------------------------------------------------------------ plain arguments */
 
-static bool
-is_plain(PyObject *argument, int depth)
+static OUT_OF_LINE bool
+is_plain_otherwise(PyObject *argument, int depth)
 {
     if (PyUnicode_CheckExact(argument)) {
         return PyUnicode_GET_LENGTH(argument) <= MAX_LENGTH;
     }
     if (PyLong_CheckExact(argument)) {
         int overflow = 0;
-        return IS_SMALL(argument) || (PyLong_AsLongLongAndOverflow(argument, &overflow) != 0 && !overflow);
+        (void)PyLong_AsLongLongAndOverflow(argument, &overflow);
+        return overflow == 0;
     }
     if (PyBytes_CheckExact(argument)) {
         return PyBytes_GET_SIZE(argument) <= MAX_LENGTH;
@@ -55,16 +56,22 @@ is_plain(PyObject *argument, int depth)
         Py_ssize_t size = PyTuple_GET_SIZE(argument);
         bool plain = size <= MAX_ITEMS && depth < MAX_DEPTH;
         for (Py_ssize_t at = 0; plain && at < size; at++) {
-            plain = is_plain(PyTuple_GET_ITEM(argument, at), depth + 1);
+            plain = is_plain_otherwise(PyTuple_GET_ITEM(argument, at), depth + 1);
         }
         return plain;
     }
     return argument == Py_None || PyBool_Check(argument) || PyFloat_CheckExact(argument);
 }
 
-/* Say whether two plain arguments are the same. */
-static bool
-is_same(PyObject *known, PyObject *given)
+static inline bool
+is_plain(PyObject *argument)
+{
+    return (PyUnicode_CheckExact(argument) && PyUnicode_GET_LENGTH(argument) <= MAX_LENGTH) ||
+           (PyLong_CheckExact(argument) && IS_SMALL(argument)) || is_plain_otherwise(argument, 0);
+}
+
+static OUT_OF_LINE bool
+is_same_otherwise(PyObject *known, PyObject *given)
 {
     if (known == given) {
         return true;
@@ -76,12 +83,19 @@ is_same(PyObject *known, PyObject *given)
         Py_ssize_t size = PyTuple_GET_SIZE(known);
         bool same = size == PyTuple_GET_SIZE(given);
         for (Py_ssize_t at = 0; same && at < size; at++) {
-            same = is_same(PyTuple_GET_ITEM(known, at), PyTuple_GET_ITEM(given, at));
+            same = is_same_otherwise(PyTuple_GET_ITEM(known, at), PyTuple_GET_ITEM(given, at));
         }
         return same;
     }
     int same = quickly_same(known, given);
     return (same < 0 ? PyObject_RichCompareBool(known, given, Py_EQ) : same) == 1;
+}
+
+/* Say whether two plain arguments are the same. */
+static inline bool
+is_same(PyObject *known, PyObject *given)
+{
+    return known == given || is_same_otherwise(known, given);
 }
 
 static inline bool
@@ -106,7 +120,7 @@ ask_plainly(Asked *asked, PyObject *const *args, size_t flags, PyObject *names)
     Py_ssize_t named = names == NULL ? 0 : PyTuple_GET_SIZE(names);
     Py_ssize_t count = PyVectorcall_NARGS(flags) + named;
     for (Py_ssize_t at = 0; at < count; at++) {
-        if (!is_plain(args[at], 0)) {
+        if (!is_plain(args[at])) {
             return false;
         }
     }

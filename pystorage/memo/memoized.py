@@ -122,6 +122,7 @@ class Memoized(Front, Generic[P, R]):
             known = OTHERS if results is None else min(results.maxsize or MANY, MANY)
             self._shorten(Cache(known), results)
         self._hits, self._misses, self._undecodable = _Counter(), _Counter(), _Counter()
+        self._quick_hits = 0
 
     # ------------------------------------------------------------------ calls
 

@@ -16,6 +16,7 @@ from pystorage import (
     Stats,
     Storage,
     VolatileStorage,
+    lru_cache,
     memoize,
 )
 from pystorage.codecs import ChainCodec, GzipCodec, JSONCodec, SignedCodec
@@ -79,4 +80,38 @@ assert_type(price("apple", grams=5), float)
 assert_type(doubled(3), int)
 assert_type(doubled.cache_info().hits, int)
 price(5)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=10, ttl=60)
+def halved(number: int) -> float:
+    """Give half of a number."""
+    return number / 2
+
+
+@lru_cache
+def tripled(number: int) -> int:
+    """Give three times a number."""
+    return 3 * number
+
+
+assert_type(halved(3), float)
+assert_type(tripled(3), int)
+assert_type(tripled.cache_info().misses, int)
+assert_type(tripled.__wrapped__(3), int)
+tripled("3")  # type: ignore[arg-type]
+
+
+class Ruler:
+    """Cached methods too."""
+
+    @lru_cache(maxsize=None)
+    def marks(self, step: int) -> list[int]:
+        """Give the marks."""
+        return list(range(0, 30, step))
+
+
+assert_type(Ruler().marks(5), list[int])
+assert_type(Ruler.marks(Ruler(), 5), list[int])
+Ruler().marks.cache_clear()
+Ruler().marks("5")  # type: ignore[arg-type]
 price("apple", kilos=1)  # type: ignore[call-arg]

@@ -15,7 +15,7 @@ except ImportError:
     print("this Python comes without _testcapi")
     sys.exit(77)
 
-from pystorage.engine._engine import Cache, CachedFunction
+from pystorage.engine._engine import Cache, CachedFunction, Front
 
 KEY = ("a", 1)
 WIDE = tuple(range(1000, 1020))
@@ -52,9 +52,50 @@ def function(*args: Any, **named: Any) -> int:
     return 1
 
 
+class Kept(Front):
+    """A memoized function that does nothing but give what is kept."""
+
+    def __init__(self, results: Any) -> None:
+        self.results = results
+
+    def _call_key(self, args: Any, kwargs: Any) -> str:
+        return "kept"
+
+    def _given(self, key: str, args: Any, kwargs: Any) -> Any:
+        return self.results.get(key)
+
+
+def fronts() -> int:
+    """Run each call of one with its first allocation failing, and so on; give how many failed."""
+    failures = 0
+    for direct in (False, True):
+        for known in (1, 3, 7, 8):
+            for label in ("none", "one", "a tuple", "two", "by name", "by name, new", "many"):
+                for allocation in range(25):
+                    results, calls = Cache(5), Cache(known)
+                    results["kept"] = 1
+                    kept = Kept(results)
+                    kept._shorten(calls, results if direct else None)
+                    CALLS["one"](kept), CALLS["two"](kept)
+                    _testcapi.set_nomemory(allocation, allocation + 1)
+                    try:
+                        CALLS[label](kept)
+                    except MemoryError:
+                        failures += 1
+                    finally:
+                        _testcapi.remove_mem_hooks()
+                    calls._check(), results._check()
+                    if [CALLS[label](kept) for _ in range(3)] != [1] * 3:
+                        raise AssertionError(label)
+    return failures
+
+
 def main() -> int:
     """Run each call with its first allocation failing, then its second, and so on."""
-    failures = 0
+    failures = fronts()
+    print(f"{failures} failures before functions")
+    if failures < 50:
+        return 1
     for maxsize in (None, 1, 5, 6, 7, 8, 9):
         for typed in (False, True):
             for ttl in (None, 60.0):

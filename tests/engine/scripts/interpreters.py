@@ -8,7 +8,7 @@ import threading
 CODE = """
 import sys
 sys.path[:] = {path!r}
-from pystorage.engine._engine import Cache, CachedFunction
+from pystorage.engine._engine import Cache, CachedFunction, Front
 told = []
 cache = Cache(50, ttl=60.0, on_evict=lambda key, value, cause: told.append(cause))
 for number in range(20_000):
@@ -22,6 +22,17 @@ cached = CachedFunction(lambda *args, **named: [args], Cache(50, ttl=60.0), Fals
 for number in range(20_000):
     cached(number % 60), cached(number % 7, cached), cached(a=number % 70)
 assert cached(1, cached) is cached(1, cached)
+class Kept(Front):
+    def _call_key(self, args, kwargs):
+        return "{{}}".format((args, kwargs))
+    def _given(self, key, args, kwargs):
+        results[key] = [key]
+        return results[key]
+results, kept = Cache(50), Kept()
+kept._shorten(Cache(30), results)
+for number in range(20_000):
+    kept(number % 60), kept(number % 7, a="b"), kept((number % 70, "c"))
+assert kept(1) is kept(1)
 try:
     cache["absent"]
 except KeyError:

@@ -9,8 +9,10 @@ import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
-from pystorage import engine
+from pystorage import LRUStorage, engine
 from pystorage.engine._engine import Cache, CachedFunction
+from pystorage.memo import Memoized
+from pystorage.memo.callkey import CallKey
 
 
 def turn(cache: Any, number: int) -> None:
@@ -50,11 +52,11 @@ def made(kind: str) -> Any:
 
 def call(cached: Any, number: int) -> None:
     """Call a cached function in every way."""
-    for at in range(40):
+    for at in range(6 if isinstance(cached, Memoized) else 40):
         key = (number, at)
         for _ in range(2):
             cached(number * at), cached(str(key)), cached(key), cached(key, at), cached(at, a=key), cached()
-            cached(a=str(at), b=[].append), cached(0.5 * at, at), cached(**{f"n{at}": at})
+            cached(a=str(at), b=len), cached(0.5 * at, at), cached(**{f"n{at}": at})
     for wrong in (lambda: cached([]), lambda: cached(1, []), lambda: cached(fail=number)):
         with contextlib.suppress(TypeError, ZeroDivisionError):
             wrong()
@@ -69,6 +71,8 @@ def made_function(kind: str) -> Any:
     def function(*args: Any, fail: int = 0, **named: Any) -> Any:
         return 1 // 0 if fail else [args]
 
+    if kind == "memoized":
+        return Memoized(function, LRUStorage(30), CallKey(function), ttl=None, own=True, parameters={})
     cache = Cache(None if kind == "unbounded" else 30, ttl=1e-7 if kind == "mortal" else None)
     return CachedFunction(function, cache, kind == "typed", "{}".format)
 
@@ -79,14 +83,16 @@ def grows(kind: str, make: Callable[[str], Any], work: Callable[[Any, int], None
     for number in range(1, 901):
         work(one, number)
         cyclic = make(kind)
-        if isinstance(cyclic, CachedFunction):
-            cyclic(cyclic), cyclic(cyclic, a=cyclic)
+        if isinstance(cyclic, CachedFunction | Memoized):
+            cyclic(1), cyclic(2, a=1)
+            if isinstance(cyclic, CachedFunction):
+                cyclic(cyclic), cyclic(cyclic, a=cyclic)
             cyclic.me = cyclic
         else:
             cyclic["me"] = cyclic
             cyclic[(cyclic,)] = 1
         if number % 300 == 0:
-            one.cache_clear() if isinstance(one, CachedFunction) else one.clear()
+            one.clear() if isinstance(one, Cache) else one.cache_clear()
             del cyclic
             gc.collect()
             held.append((tracemalloc.get_traced_memory()[0], len(gc.get_objects())))
@@ -102,7 +108,7 @@ def main() -> int:
     tracemalloc.start()
     for kind in ("plain", "told", "weighed"):
         leaked |= grows(kind, made, turn)
-    for kind in ("few", "unbounded", "mortal", "typed"):
+    for kind in ("few", "unbounded", "mortal", "typed", "memoized"):
         leaked |= grows(kind, made_function, call)
     return int(leaked)
 

@@ -59,9 +59,13 @@ call_function(Function *self, const Asked *asked, PyObject *const *args, size_t 
         PyErr_SetString(PyExc_ReferenceError, "the cached function is gone: it was collected as garbage");
         return NULL;
     }
+    if (Py_EnterRecursiveCall(" in a cached function")) { /* one in C may call this one again */
+        return NULL;
+    }
     PyObject *function = Py_NewRef(self->function);
     PyObject *value = PyObject_Vectorcall(function, args, flags, names);
     Py_DECREF(function);
+    Py_LeaveRecursiveCall();
     if (value != NULL && asked != NULL && file_result(self, asked, value) < 0) {
         Py_CLEAR(value);
     }

@@ -344,6 +344,16 @@ def test_a_call_inside_the_same_call(lru_cache: Any, maxsize: int | None) -> Non
     assert found[0][1:] == found[1][1:]
 
 
+def test_a_function_in_c_that_calls_it_without_end(lru_cache: Any) -> None:
+    part = functools.partial(len)
+    cached = lru_cache(part)
+    part.__setstate__((cached, (), {}, {}))  # type: ignore[attr-defined]
+    with pytest.raises(RecursionError):
+        cached(1)
+    part.__setstate__((len, (), {}, {}))  # type: ignore[attr-defined]
+    assert cached("abc") == 3
+
+
 def test_errors_are_not_kept(lru_cache: Any) -> None:
     for error in (ValueError, KeyboardInterrupt, KeyError):
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from pystorage.memo.bound import BoundMemoized
 from pystorage.memo.decorator import Memoizer, memoize
+from pystorage.memo.figures import CacheInfo
 from pystorage.memo.fingerprint import register_fingerprint
 from pystorage.memo.lru import LRUCached, LRUDecorator, lru_cache
-from pystorage.memo.memoized import CacheInfo, Memoized
+from pystorage.memo.memoized import Memoized
 
 __all__ = [
     "BoundMemoized",

@@ -7,7 +7,8 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from pystorage.memo.memoized import CacheInfo, Memoized
+    from pystorage.memo.figures import CacheInfo
+    from pystorage.memo.memoized import Memoized
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, 
 
 from pystorage._sync import fork_safe_lock
 from pystorage.engine import Cache, CachedFunction
-from pystorage.memo.memoized import CacheInfo
+from pystorage.memo.figures import CacheInfo
 from pystorage.storage import checked_ttl
 
 if TYPE_CHECKING:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import logging
-import threading
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import (
     TYPE_CHECKING,
@@ -14,7 +12,6 @@ from typing import (
     Concatenate,
     Final,
     Generic,
-    NamedTuple,
     ParamSpec,
     TypeVar,
     cast,
@@ -24,6 +21,7 @@ from typing import (
 from pystorage.engine import Cache, Front
 from pystorage.errors import DecodeError
 from pystorage.memo.bound import BoundMemoized
+from pystorage.memo.figures import CacheInfo, Counter
 from pystorage.memo.flight import Flights
 from pystorage.storage import ABSENT, Storage
 
@@ -43,26 +41,6 @@ MANY: Final = 16384
 OTHERS: Final = 1024
 
 _log = logging.getLogger("pystorage.memo")
-
-
-class CacheInfo(NamedTuple):
-    """Figures of one memoized function in this process, laid out as those of ``functools.lru_cache``.
-
-    Args:
-        hits: Calls that were answered without computing: from the storage, or by another thread.
-        misses: Calls that were computed.
-        maxsize: How much the storage may hold; None where it has no bound, or none that it tells.
-        currsize: Results kept now; None where the storage is shared with others, so that it would have to
-            be searched.
-
-    Raises:
-        Nothing.
-    """
-
-    hits: int
-    misses: int
-    maxsize: int | None
-    currsize: int | None
 
 
 class Memoized(Front, Generic[P, R]):
@@ -121,7 +99,7 @@ class Memoized(Front, Generic[P, R]):
             results = storage if isinstance(storage, Cache) and kind.get is Cache.get else None
             known = OTHERS if results is None else min(results.maxsize or MANY, MANY)
             self._shorten(Cache(known), results)
-        self._hits, self._misses, self._undecodable = _Counter(), _Counter(), _Counter()
+        self._hits, self._misses, self._undecodable = Counter(), Counter(), Counter()
         self._quick_hits = 0
 
     # ------------------------------------------------------------------ calls
@@ -328,7 +306,7 @@ class Memoized(Front, Generic[P, R]):
         else:
             for key in [key for key in self._storage if _begins(key, self.key_prefix)]:
                 self._storage.pop(key, None)
-        self._hits, self._misses, self._undecodable = _Counter(), _Counter(), _Counter()
+        self._hits, self._misses, self._undecodable = Counter(), Counter(), Counter()
         self._quick_hits = 0
 
     # ------------------------------------------------------------------ as a function
@@ -401,24 +379,6 @@ class Memoized(Front, Generic[P, R]):
             f"{self.__qualname__}() gave one {type(value).__name__}, which can be used once and so is no "
             "result to keep: memoize a function that gives the values"
         )
-
-
-class _Counter:
-    """Counts what several threads do without a lock where it is quick; reading takes one."""
-
-    __slots__ = ("_count", "_lock", "_reads", "add")
-
-    def __init__(self) -> None:
-        self._count: Iterator[int] = itertools.count()
-        self._lock = threading.Lock()
-        self._reads = 0
-        #: Count one more: a single step of the interpreter.
-        self.add = self._count.__next__
-
-    def value(self) -> int:
-        with self._lock:
-            self._reads += 1
-            return next(self._count) - self._reads + 1
 
 
 def _begins(key: object, prefix: str) -> bool:

@@ -83,7 +83,9 @@ class Naming:
         self.safe = safe
         self.files = files
         letters = "a-z" if fold_case else "A-Za-z"
-        self._unsafe = re.compile(rf"[^{letters}0-9._\-{re.escape(safe)}]+")
+        unescaped = re.compile(rf"[{letters}0-9._\-{re.escape(safe)}]")
+        # Of each byte that does not stand for itself, which str.translate takes as a character.
+        self._escapes = {byte: f"%{byte:02X}" for byte in range(256) if not unescaped.match(chr(byte))}
         end = f"[{letters}0-9_-]"
         #: Says of a text (truthily) that it is its own name and not too long.
         self.plain: Callable[[str], object] = re.compile(
@@ -232,8 +234,7 @@ class Naming:
             raise InvalidKeyError(f"a key cannot hold half of a surrogate pair: {error}") from error
 
     def _quoted(self, data: bytes) -> str:
-        text = data.decode("latin-1")
-        return self._unsafe.sub(lambda match: "".join(f"%{ord(char):02X}" for char in match[0]), text)
+        return data.decode("latin-1").translate(self._escapes)
 
     def _text(self, text: str) -> str:
         name = self._quoted(self._utf8(text))

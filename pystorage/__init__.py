@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pystorage.storage import Storage as Storage
     from pystorage.storage_provider import StorageProvider as StorageProvider
     from pystorage.storage_provider import open_storage
+    from pystorage.stores._verify import VerifyReport as VerifyReport
     from pystorage.stores.file import FileStorage as FileStorage
     from pystorage.stores.memory import LRUStorage as LRUStorage
     from pystorage.stores.memory import MemoryStorage as MemoryStorage
@@ -68,6 +69,7 @@ _PLACES = {
     "ByteStorage": "bytestorage",
     "FileStorage": "stores.file",
     "StorageProvider": "storage_provider",
+    "VerifyReport": "stores._verify",
     "VolatileStorage": "wrappers.volatile",
     "WrapperStorage": "wrappers.base",
     "lru_cache": "memo.lru",

@@ -162,6 +162,26 @@ class Naming:
             raise ValueError(f"not the name of a key: {name!r}")
         return key
 
+    def is_entry(self, name: str) -> bool:
+        """Tell whether a name found in the place can be that of an entry.
+
+        Args:
+            name: The name.
+
+        Returns:
+            Whether it is the name of a key, or what stands for a longer one.
+
+        Raises:
+            Nothing.
+        """
+        if self.plain(name) or self.is_shortened(name):
+            return True
+        try:
+            self.key(name)
+        except ValueError:
+            return False
+        return self.shortened(name) == name
+
     def all_plain(self, names: Sequence[str], ending: str = "") -> bool:
         """Tell whether many names are plain, so that each is its own key.
 

@@ -66,6 +66,14 @@ class Truncated(DecodeError):
         self.needed = needed
 
 
+class Newer(DecodeError):
+    """The header is of a format that this pystorage does not know.
+
+    Raises:
+        Nothing.
+    """
+
+
 def pack(data: bytes, *, deadline: float | None = None, name: str | None = None) -> bytes:
     """Put a header before a value, if it needs one.
 
@@ -134,7 +142,7 @@ def read(data: bytes) -> Header:
         raise Truncated(_FIXED.size)
     _, version, flags, checksum = _FIXED.unpack_from(data)
     if version != _VERSION or flags & ~(_DEADLINE | _NAME):
-        raise DecodeError(
+        raise Newer(
             f"its header is of format {version} with flags {flags:#x}, newer than this pystorage knows: "
             "upgrade pystorage to read it"
         )

@@ -12,6 +12,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from secrets import token_hex
 from typing import Final
 
 from pystorage.stores._disk import READ_FLAGS, check_plain, make_folder, sync_folder
@@ -287,6 +288,36 @@ class Folder:
         if self.sync:
             sync_folder(os.path.dirname(path))
         return True
+
+    def set_aside(self, name: str, condition: Callable[[], bool]) -> str | None:
+        """Move an entry out of the way, among the storage's own files.
+
+        Args:
+            name: Its name.
+            condition: Asked while nobody else can write; False leaves it.
+
+        Returns:
+            Where it is now; None if it was left.
+
+        Raises:
+            OSError: It could not be moved.
+        """
+        with self.own.lock(name):
+            if not condition():
+                return None
+            moved = self._moved_aside(name)
+        if self.sync:
+            sync_folder(os.path.dirname(self.file(name)))
+        return moved
+
+    def _moved_aside(self, name: str) -> str:
+        folder = self.own.make_quarantine()
+        flat = name.replace("/", "%2F")
+        target = os.path.join(folder, f"{flat}{self.ending}.{token_hex(4)}")  # which nothing has
+        os.rename(self.file(name), target)
+        if self.sync:
+            sync_folder(folder)
+        return target
 
     def rename(self, name: str, new: str) -> bool:
         """Give an entry another name, if that is free.

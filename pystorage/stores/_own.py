@@ -6,6 +6,7 @@
     {path}/%pystorage.{suffix}.own/temporary/…    files being written; their writers keep them locked
     {path}/%pystorage.{suffix}.own/locks/…        one lock for a sixteenth of the names each
     {path}/%pystorage.{suffix}.own/leases/…       what ``Storage.lock`` holds
+    {path}/%pystorage.{suffix}.own/quarantine/…   what ``verify`` found broken
 
 No name of a key begins with ``%p``. In a folder like the system's temporary one, where everybody may make
 files and nobody can touch those of others, each user but the owner of the folder has own files of his own:
@@ -118,6 +119,7 @@ class OwnFiles:
             self.path += f"-{user()}"
             self.settings = os.path.join(self.path, "settings")
         self.leases = os.path.join(self.path, "leases")
+        self.quarantine = os.path.join(self.path, "quarantine")
         self._temporary = os.path.join(self.path, "temporary")
         self._locks = os.path.join(self.path, "locks")
         self._lock_files = [os.path.join(self._locks, f"{number:x}") for number in range(_LOCKS)]
@@ -152,6 +154,19 @@ class OwnFiles:
         for path in self._folders():
             self._make(path)
         self._made = True
+
+    def make_quarantine(self) -> str:
+        """Make the folder for what is broken.
+
+        Returns:
+            Its path.
+
+        Raises:
+            OSError: It cannot be made, or somebody planted something under its name.
+        """
+        self.make()
+        self._make(self.quarantine)
+        return self.quarantine
 
     def _make(self, path: str) -> None:
         for _ in range(_ATTEMPTS):

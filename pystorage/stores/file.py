@@ -30,6 +30,7 @@ from pystorage.stores._folder import Folder
 from pystorage.stores._settings import Settings
 from pystorage.stores._tree import TreeFolder
 from pystorage.stores._trust import Untrusted, only_ours
+from pystorage.stores._verifyfiles import VerifiedFiles
 from pystorage.urls import StorageURL, flag, octal
 
 Layout = Literal["flat", "tree"]
@@ -66,7 +67,7 @@ _DISTRUST: Final = (
 )
 
 
-class FileStorage(ByteStorage[K, V]):
+class FileStorage(VerifiedFiles[K, V]):
     """A folder with one file for each entry, shared by any number of processes.
 
     The entry of a plain key is the file ``{path}/{key}.{suffix}``; other keys are escaped so that no two
@@ -148,7 +149,7 @@ class FileStorage(ByteStorage[K, V]):
         try:
             place, sync = self._state["path"], durability == "power"
             if layout == "tree":
-                self._folder: Folder = (tree := TreeFolder(place, suffix, mode, sync))
+                self._folder = (tree := TreeFolder(place, suffix, mode, sync))
                 self._tree = tree
             else:
                 self._folder = Folder(place, suffix, mode, sync)
@@ -417,8 +418,8 @@ class FileStorage(ByteStorage[K, V]):
         """
         renamed = 0
         elsewhere = self._make_naming(not self._naming.fold_case)
-        for name in self._listed(""):
-            if self._naming.is_shortened(name) or self._key_at(name) is not ABSENT or name.startswith(OWN):
+        for name in self._on_disk():
+            if self._naming.is_entry(name) or name.startswith(OWN):
                 continue
             try:
                 key = elsewhere.key(name)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pystorage.keys import Namespace as Namespace
     from pystorage.memo import lru_cache as lru_cache
     from pystorage.memo import memoize as memoize
+    from pystorage.services import DiskLRUStorageService as DiskLRUStorageService
     from pystorage.services import GZipPickleStorageService as GZipPickleStorageService
     from pystorage.services import JSONStorageService as JSONStorageService
     from pystorage.services import LRUStorageService as LRUStorageService
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pystorage.storage_provider import StorageProvider as StorageProvider
     from pystorage.storage_provider import open_storage
     from pystorage.stores._verify import VerifyReport as VerifyReport
+    from pystorage.stores.disklru import DiskLRUStorage as DiskLRUStorage
     from pystorage.stores.file import FileStorage as FileStorage
     from pystorage.stores.memory import LRUStorage as LRUStorage
     from pystorage.stores.memory import MemoryStorage as MemoryStorage
@@ -55,8 +57,8 @@ _ERRORS = (
     "UnavailableError UnsupportedOperation"
 )
 _SERVICES = (
-    "GZipPickleStorageService JSONStorageService LRUStorageService PickleStorageService StorageService "
-    "VolatileStorageService"
+    "DiskLRUStorageService GZipPickleStorageService JSONStorageService LRUStorageService "
+    "PickleStorageService StorageService VolatileStorageService"
 )
 
 #: Public name → module, and the name there where it differs.
@@ -67,6 +69,7 @@ _PLACES = {
     **dict.fromkeys(("Key", "Namespace"), "keys"),
     **dict.fromkeys(("LRUStorage", "MemoryStorage"), "stores.memory"),
     "ByteStorage": "bytestorage",
+    "DiskLRUStorage": "stores.disklru",
     "FileStorage": "stores.file",
     "StorageProvider": "storage_provider",
     "VerifyReport": "stores._verify",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import NoReturn, TypeVar, cast
 
@@ -122,12 +122,12 @@ class ByteEntries(Storage[K, V]):
     # ------------------------------------------------------------------ one key
 
     def __getitem__(self, key: K) -> V:
-        name: str
-        place: str
         if type(key) is str and self._plain(key) and not self._closed:  # type: ignore[arg-type]
-            name = place = key  # type: ignore[assignment]
-        else:
-            name, place = self._read_name(key)
+            return self._value(key, key, key)  # type: ignore[arg-type]
+        return self._value(key, *self._read_name(key))
+
+    def _value(self, key: K, name: str, place: str) -> V:
+        """Read the value of a key that has a name, and something that stands for it in the place."""
         try:
             data = self._read(place)
         except OSError as error:
@@ -246,19 +246,7 @@ class ByteEntries(Storage[K, V]):
 
     def _header(self, place: str) -> tuple[header.Header, bytes] | None:
         """Give the header of a name, BARE where it cannot be read, and the bytes that it was read from."""
-        size = header.USUAL_SIZE
-        while True:
-            data = self._head(place, size)
-            if data is None:
-                return None
-            try:
-                return header.read(data), data
-            except header.Truncated as error:
-                if len(data) < size:  # there is no more
-                    return header.BARE, data
-                size = max(error.needed, size + 1)  # a very long key
-            except DecodeError:
-                return header.BARE, data
+        return read_header(lambda size: self._head(place, size))
 
     # ------------------------------------------------------------------ all keys
 
@@ -343,6 +331,34 @@ class ByteEntries(Storage[K, V]):
     def _reason(self, error: OSError) -> tuple[str, str]:
         """Say why the place failed, and what to do."""
         return str(error), ""
+
+
+def read_header(head: Callable[[int], bytes | None]) -> tuple[header.Header, bytes] | None:
+    """Read the header of an entry from no more of it than is needed.
+
+    Args:
+        head: Gives at least so many of its first bytes, or all there are; None where it is absent.
+
+    Returns:
+        The header, BARE where it cannot be read, and the bytes that it was read from; None where there are
+        none.
+
+    Raises:
+        OSError: What ``head`` raises.
+    """
+    size = header.USUAL_SIZE
+    while True:
+        data = head(size)
+        if data is None:
+            return None
+        try:
+            return header.read(data), data
+        except header.Truncated as error:
+            if len(data) < size:  # there is no more
+                return header.BARE, data
+            size = max(error.needed, size + 1)  # a very long key
+        except DecodeError:
+            return header.BARE, data
 
 
 def _wanted(key: object, prefix: str) -> bool:

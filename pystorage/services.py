@@ -7,7 +7,9 @@ import tempfile
 from typing import TypedDict, Unpack
 
 from pystorage._typevars import K, V
+from pystorage.codecs import Codec
 from pystorage.storage import Storage, Timer
+from pystorage.stores.disklru import DiskLRUStorage
 from pystorage.stores.file import Durability, FileStorage, Layout
 from pystorage.stores.memory import LRUStorage
 from pystorage.wrappers.volatile import VolatileStorage
@@ -26,6 +28,21 @@ class FileOptions(TypedDict, total=False):
     """
 
     layout: Layout
+    durability: Durability
+    mode: int
+    timer: Timer
+    trust: bool
+
+
+class DiskLRUOptions(TypedDict, total=False):
+    """What ``DiskLRUStorage`` takes besides path, suffix and limit.
+
+    Raises:
+        Nothing.
+    """
+
+    size_limit: int | None
+    codec: Codec | str | None
     durability: Durability
     mode: int
     timer: Timer
@@ -151,6 +168,45 @@ class LRUStorageService(LRUStorage[K, V]):
         if isinstance(memory_blocks, bool) or not isinstance(memory_blocks, int) or memory_blocks < 1:
             raise ValueError(f"memory_blocks must be an int of at least 1, not {memory_blocks!r}")
         super().__init__(memory_blocks)
+
+
+class DiskLRUStorageService(DiskLRUStorage[K, V]):
+    """A folder with a number of pickle files, of which the least recently used makes room.
+
+    It loads none that somebody else may have written.
+
+    Args:
+        path: The folder; None is the system's temporary one.
+        suffix: What the files end in; no other storage's, or they would count.
+        limit: How many files, ≥ 1; None is any number.
+        options: More arguments of ``DiskLRUStorage``.
+
+    Raises:
+        UnavailableError: The folder cannot be made or read.
+        DecodeError: The folder was written by a newer pystorage.
+        TypeError: A limit is no integer.
+        ValueError: An argument is out of its range.
+
+    Cost: as ``DiskLRUStorage``.
+    Threads: any number.
+    Processes: any number.
+
+    Example:
+        >>> import tempfile
+        >>> storage = DiskLRUStorageService(tempfile.mkdtemp(), limit=2)
+        >>> storage.update(a=1, b=2, c=3)
+        >>> list(storage)
+        ['b', 'c']
+    """
+
+    def __init__(
+        self,
+        path: Path | None = None,
+        suffix: str = "disklru.pkl",
+        limit: int | None = 100,
+        **options: Unpack[DiskLRUOptions],
+    ) -> None:
+        super().__init__(path, suffix=suffix, limit=limit, **options)
 
 
 def _place(path: Path | None) -> Path:

@@ -27,6 +27,7 @@ _BUILTIN: Final[dict[str, str]] = {
     "storage.json": "pystorage.services:JSONStorageService",
     "storage.pickle": "pystorage.services:PickleStorageService",
     "storage.pickle.gzip": "pystorage.services:GZipPickleStorageService",
+    "storage.disklru": "pystorage.services:DiskLRUStorageService",
     "storage.volatile": "pystorage.wrappers.volatile:VolatileStorage",
 }
 
@@ -54,6 +55,7 @@ class StorageProvider:
     STORAGE_JSON: Final = "storage.json"
     STORAGE_PICKLE: Final = "storage.pickle"
     STORAGE_PICKLE_GZIP: Final = "storage.pickle.gzip"
+    STORAGE_DISKLRU: Final = "storage.disklru"
     STORAGE_VOLATILE: Final = "storage.volatile"
 
     def __init__(self) -> None:

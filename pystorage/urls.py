@@ -18,6 +18,7 @@ SCHEMES: dict[str, str | type] = {
     "mem": "pystorage.stores.memory:MemoryStorage",
     "lru": "pystorage.stores.memory:LRUStorage",
     "file": "pystorage.stores.file:FileStorage",
+    "disklru": "pystorage.stores.disklru:DiskLRUStorage",
 }
 
 # At least two characters: C:\cache is a path.

@@ -4,7 +4,7 @@ A lease is a lock with a time to live: it becomes free when its holder dies, han
 """
 
 from pystorage._sync.fileleases import FileLeases
-from pystorage._sync.filelock import FileLock, lock_descriptor, open_shared
+from pystorage._sync.filelock import FileLock, lock_descriptor, open_shared, unlock_descriptor
 from pystorage._sync.forks import fork_safe_lock
 from pystorage._sync.leases import Lease, Leases, ThreadLeases
 
@@ -17,4 +17,5 @@ __all__ = [
     "fork_safe_lock",
     "lock_descriptor",
     "open_shared",
+    "unlock_descriptor",
 ]

@@ -106,6 +106,22 @@ def lock_descriptor(descriptor: int, *, wait: bool) -> bool:
             return True
 
 
+def unlock_descriptor(descriptor: int) -> None:
+    """Give back the advisory lock of an open file, which stays open.
+
+    Args:
+        descriptor: The open file.
+
+    Raises:
+        OSError: It is not open.
+    """
+    if sys.platform == "win32":
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 # What other threads hold when a process is forked would stay open in the child for ever.
 _lock_files: set[int] = set()
 

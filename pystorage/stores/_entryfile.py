@@ -81,14 +81,22 @@ class EntryWriter(io.RawIOBase):
         prefix: Gives the header, always of the same size; None where only a value that looks like one
             needs it.
         failed: Called when the file cannot be written, to raise what that is to the caller.
+        check: Called with the size that the file is to have, before it has it; what it raises goes to the
+            caller.
 
     Raises:
         Nothing.
     """
 
     def __init__(
-        self, descriptor: int, prefix: Callable[[], bytes] | None, failed: Callable[[OSError], Any]
+        self,
+        descriptor: int,
+        prefix: Callable[[], bytes] | None,
+        failed: Callable[[OSError], Any],
+        check: Callable[[int], object] | None = None,
     ) -> None:
+        self._check = check
+        self._size = 0
         self._descriptor: int | None = descriptor
         self._prefix = prefix
         self._failed = failed
@@ -122,6 +130,7 @@ class EntryWriter(io.RawIOBase):
         if self._prefix is not None and self._descriptor is not None:
             # A time to live counts from now on, when the entry becomes visible.
             os.lseek(self._descriptor, 0, os.SEEK_SET)
+            self._check = None
             self._put(memoryview(self._prefix()))
 
     def discard(self) -> None:
@@ -143,6 +152,9 @@ class EntryWriter(io.RawIOBase):
     def _put(self, view: memoryview) -> None:
         if self._descriptor is None:
             return
+        if self._check is not None:
+            self._size += view.nbytes
+            self._check(self._size)
         try:
             while view:
                 view = view[os.write(self._descriptor, view) :]

@@ -6,6 +6,7 @@
     {path}/%pystorage.{suffix}.own/temporary/…    files being written; their writers keep them locked
     {path}/%pystorage.{suffix}.own/locks/…        one lock for a sixteenth of the names each
     {path}/%pystorage.{suffix}.own/leases/…       what ``Storage.lock`` holds
+    {path}/%pystorage.{suffix}.own/journal        what processes tell one another, where there is a limit
     {path}/%pystorage.{suffix}.own/quarantine/…   what ``verify`` found broken
 
 No name of a key begins with ``%p``. In a folder like the system's temporary one, where everybody may make
@@ -119,6 +120,7 @@ class OwnFiles:
             self.path += f"-{user()}"
             self.settings = os.path.join(self.path, "settings")
         self.leases = os.path.join(self.path, "leases")
+        self.journal = os.path.join(self.path, "journal")
         self.quarantine = os.path.join(self.path, "quarantine")
         self._temporary = os.path.join(self.path, "temporary")
         self._locks = os.path.join(self.path, "locks")

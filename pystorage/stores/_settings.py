@@ -31,7 +31,8 @@ class Settings:
     """
 
     def __init__(self, folder: Folder) -> None:
-        self._folder = folder
+        # Not the folder itself, which may have these.
+        self._own, self._sync, self._folder = folder.own, folder.sync, folder.path
         self._path = folder.own.settings
         # What the file looked like from outside, and what stood in it; replaced together.
         self._known: tuple[tuple[int, ...], dict[str, Any]] = ((), {})
@@ -52,7 +53,7 @@ class Settings:
         """
         if self[name]:
             return
-        own = self._folder.own
+        own = self._own
         with own.lock("settings"):
             values = {"format": _FORMAT, **self._load(), name: True}
             with own.new_file() as file:
@@ -60,7 +61,7 @@ class Settings:
                 # Whatever is promised of values: without a sound file here none of them could be read.
                 file.complete(sync=True)
                 os.replace(file.path, self._path)
-            if self._folder.sync:
+            if self._sync:
                 sync_folder(os.path.dirname(self._path))
 
     def _load(self) -> dict[str, Any]:
@@ -84,7 +85,7 @@ class Settings:
         descriptor = os.open(path, READ_FLAGS)
         try:
             found = check_plain(descriptor)
-            if self._folder.own.open_to_all and found.st_uid != user():
+            if self._own.open_to_all and found.st_uid != user():
                 raise PermissionError(errno.EPERM, f"user {found.st_uid} made this file of ours", path)
             data = os.read(descriptor, _MAX_SIZE)
         finally:
@@ -103,7 +104,7 @@ class Settings:
             ) from error
         if version > _FORMAT:
             raise DecodeError(
-                f"the storage in {self._folder.path!r} is of format {version}, and this pystorage knows "
+                f"the storage in {self._folder!r} is of format {version}, and this pystorage knows "
                 f"formats up to {_FORMAT}: upgrade pystorage to use it",
                 storage=path,
             )

@@ -152,7 +152,7 @@ class FileStorage(VerifiedFiles[K, V]):
                 self._folder = (tree := TreeFolder(place, suffix, mode, sync))
                 self._tree = tree
             else:
-                self._folder = Folder(place, suffix, mode, sync)
+                self._folder = self._flat_folder(place, suffix, mode, sync)
             own = self._folder.own
             self._settings = Settings(self._folder)
             own.sweep()
@@ -168,6 +168,9 @@ class FileStorage(VerifiedFiles[K, V]):
             self.capabilities |= Capability.INCR
         failed = partial(_lock_failed, repr(self), self._naming)
         self._leases = FileLeases(own.leases, timer, mode, own.make, failed)
+
+    def _flat_folder(self, place: str, suffix: str, mode: int, sync: bool) -> Folder:
+        return Folder(place, suffix, mode, sync)
 
     def _make_naming(self, fold_case: bool) -> Naming:
         if self._tree is None:
@@ -299,6 +302,9 @@ class FileStorage(VerifiedFiles[K, V]):
     def _expect_deadline(self) -> None:
         self._settings.note("deadlines")
 
+    def _check_size(self, key: object, size: int) -> None:
+        """Refuse a file that would be larger than the storage may hold."""
+
     def _before_write(self) -> None:
         if self._naming.fold_case:
             self._settings.note("fold_case")
@@ -360,7 +366,12 @@ class FileStorage(VerifiedFiles[K, V]):
                 new = stack.enter_context(self._folder.own.new_file())
             except OSError as error:
                 failed(error)
-            raw = EntryWriter(new.descriptor, prefix if ttl is not None or long_name else None, failed)
+            raw = EntryWriter(
+                new.descriptor,
+                prefix if ttl is not None or long_name else None,
+                failed,
+                partial(self._check_size, key),
+            )
             buffer = io.BufferedWriter(raw, _BUFFER)
             file = self._codec.writer(cast(BinaryIO, buffer))
             try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pystorage import FileStorage, VerifyReport
+from pystorage import DiskLRUStorage, FileStorage, VerifyReport
 from pystorage.codecs import header
 from pystorage.errors import ClosedError, DecodeError, UnavailableError
 from pystorage.testing import FakeClock
@@ -28,7 +28,11 @@ def tree(place: Path, **options: Any) -> FileStorage[Any, Any]:
     return FileStorage(place, **{"codec": "json+checksum", "suffix": "x", "layout": "tree", **options})
 
 
-makers = pytest.mark.parametrize("make", [flat, tree])
+def bounded(place: Path, **options: Any) -> DiskLRUStorage[Any, Any]:
+    return DiskLRUStorage(place, **{"codec": "json+checksum", "suffix": "x", "limit": 100, **options})
+
+
+makers = pytest.mark.parametrize("make", [flat, tree, bounded])
 
 
 def spoil(path: Path, at: int = -1) -> None:
@@ -169,6 +173,19 @@ def test_what_is_written_meanwhile_stays(tmp_path: Path, make: Maker) -> None:
     (broken,) = storage.verify().broken
     assert broken.moved_to is None
     assert storage["key"] == "new"
+
+
+def test_the_bound_knows_of_it(tmp_path: Path) -> None:
+    """What is put aside does not count any more, for other handles neither."""
+    storage, other = bounded(tmp_path, limit=3), bounded(tmp_path, limit=3)
+    storage.update(a=1, b=2, c=3)
+    assert len(other) == 3
+    spoil(tmp_path / "b.x")
+    assert storage.verify().checked == 3
+    assert list(other) == list(storage) == ["a", "c"]
+    assert other.stats().bytes == sum(path.stat().st_size for path in tmp_path.glob("*.x"))
+    other["d"] = 4
+    assert list(storage) == ["a", "c", "d"]
 
 
 @needs_strace

@@ -77,6 +77,8 @@ class Stats:
         expirations: Removals for time.
         size: Entries now.
         bytes: Their size now, in bytes.
+        limit: How many entries there may be.
+        size_limit: How many bytes they may take.
 
     Raises:
         Nothing.
@@ -90,3 +92,5 @@ class Stats:
     expirations: int | None = None
     size: int | None = None
     bytes: int | None = None
+    limit: int | None = None
+    size_limit: int | None = None

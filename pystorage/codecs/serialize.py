@@ -12,6 +12,9 @@ from pystorage.codecs.allowed import allowed_names, load_allowed
 from pystorage.codecs.base import Codec
 from pystorage.errors import DecodeError, EncodeError
 
+# What ``json.loads`` does, less what it looks for around a value.
+_read_json = json.JSONDecoder().raw_decode
+
 
 class JSONCodec(Codec):
     """JSON exactly as ``json.dumps`` writes it with its defaults, whatever else is installed.
@@ -34,14 +37,22 @@ class JSONCodec(Codec):
     def encode(self, value: Any, name: str) -> bytes:
         try:
             text = json.dumps(value)
-            _check_keys(value)
+            if isinstance(value, (dict, list, tuple)):
+                _check_keys(value)
         except (TypeError, ValueError, RecursionError) as error:
             raise EncodeError(f"JSON cannot hold it: {error}") from error
         return text.encode()
 
     def decode(self, data: bytes, name: str) -> Any:
         try:
-            return json.loads(data.decode())
+            text = data.decode()
+            try:
+                value, end = _read_json(text)
+                if end == len(text):
+                    return value
+            except ValueError:
+                pass  # there may be blanks around it
+            return json.loads(text)
         except (ValueError, RecursionError) as error:
             raise DecodeError(f"this is not JSON: {error}") from error
 

@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from pystorage.storage import Storage as Storage
     from pystorage.storage_provider import StorageProvider as StorageProvider
     from pystorage.storage_provider import open_storage
+    from pystorage.stores._network import NetworkFilesystemWarning as NetworkFilesystemWarning
     from pystorage.stores._verify import VerifyReport as VerifyReport
     from pystorage.stores.disklru import DiskLRUStorage as DiskLRUStorage
     from pystorage.stores.file import FileStorage as FileStorage
     from pystorage.stores.memory import LRUStorage as LRUStorage
     from pystorage.stores.memory import MemoryStorage as MemoryStorage
+    from pystorage.stores.sqlite import SQLiteStorage as SQLiteStorage
     from pystorage.wrappers.base import WrapperStorage as WrapperStorage
     from pystorage.wrappers.volatile import VolatileStorage as VolatileStorage
 
@@ -71,6 +73,8 @@ _PLACES = {
     "ByteStorage": "bytestorage",
     "DiskLRUStorage": "stores.disklru",
     "FileStorage": "stores.file",
+    "NetworkFilesystemWarning": "stores._network",
+    "SQLiteStorage": "stores.sqlite",
     "StorageProvider": "storage_provider",
     "VerifyReport": "stores._verify",
     "VolatileStorage": "wrappers.volatile",

@@ -199,18 +199,21 @@ class ByteEntries(Storage[K, V]):
 
     def _packed(self, key: object, value: object, name: str, place: str, deadline: float | None) -> bytes:
         """Encode a value, with what its header needs."""
-        try:
-            body = self._codec.encode(value, name)
-        except EncodeError as error:
-            raise self._error(
-                EncodeError, "write", key, error, "nothing was written, the old value stands"
-            ) from error
+        body = self._encoded(key, value, name)
         if deadline is not None:
             try:
                 self._expect_deadline()
             except OSError as error:
                 self._fail("write", key, error)
         return header.pack(body, deadline=deadline, name=None if name == place else name)
+
+    def _encoded(self, key: object, value: object, name: str) -> bytes:
+        try:
+            return self._codec.encode(value, name)
+        except EncodeError as error:
+            raise self._error(
+                EncodeError, "write", key, error, "nothing was written, the old value stands"
+            ) from error
 
     def __delitem__(self, key: K) -> None:
         name, place = self._read_name(key)

@@ -24,6 +24,7 @@ _BUILTIN: Final[dict[str, str]] = {
     "storage.memory": "pystorage.stores.memory:MemoryStorage",
     "storage.lru": "pystorage.services:LRUStorageService",
     "storage.file": "pystorage.stores.file:FileStorage",
+    "storage.sqlite": "pystorage.stores.sqlite:SQLiteStorage",
     "storage.json": "pystorage.services:JSONStorageService",
     "storage.pickle": "pystorage.services:PickleStorageService",
     "storage.pickle.gzip": "pystorage.services:GZipPickleStorageService",
@@ -52,6 +53,7 @@ class StorageProvider:
     STORAGE_MEMORY: Final = "storage.memory"
     STORAGE_LRU: Final = "storage.lru"
     STORAGE_FILE: Final = "storage.file"
+    STORAGE_SQLITE: Final = "storage.sqlite"
     STORAGE_JSON: Final = "storage.json"
     STORAGE_PICKLE: Final = "storage.pickle"
     STORAGE_PICKLE_GZIP: Final = "storage.pickle.gzip"

@@ -19,6 +19,7 @@ SCHEMES: dict[str, str | type] = {
     "lru": "pystorage.stores.memory:LRUStorage",
     "file": "pystorage.stores.file:FileStorage",
     "disklru": "pystorage.stores.disklru:DiskLRUStorage",
+    "sqlite": "pystorage.stores.sqlite:SQLiteStorage",
 }
 
 # At least two characters: C:\cache is a path.

@@ -63,7 +63,27 @@ def check_ours(descriptor: int, path: str) -> None:
         Untrusted: It belongs to somebody else, others may write to it, or it is no plain file of one name.
         OSError: It cannot be looked at.
     """
-    found = os.fstat(descriptor)
+    _check(os.fstat(descriptor), path)
+
+
+def check_ours_at(path: str) -> None:
+    """Refuse a file that somebody else may have written, without opening it.
+
+    Args:
+        path: The file; nothing need lie there.
+
+    Raises:
+        Untrusted: It belongs to somebody else, others may write to it, or it is no plain file of one name.
+        OSError: It cannot be looked at.
+    """
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    _check(found, path)
+
+
+def _check(found: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise Untrusted(errno.EPERM, "it is no plain file", path)
     if not _is_ours(found):

@@ -71,6 +71,15 @@ class Writer:
         """
         return self._pid == os.getpid()
 
+    @property
+    def name(self) -> str:
+        """What its files begin with.
+
+        Raises:
+            Nothing.
+        """
+        return os.path.basename(self._path)
+
     def new_path(self) -> str:
         """Give a path to write to.
 

@@ -123,10 +123,10 @@ class ByteEntries(Storage[K, V]):
 
     def __getitem__(self, key: K) -> V:
         if type(key) is str and self._plain(key) and not self._closed:  # type: ignore[arg-type]
-            return self._value(key, key, key)  # type: ignore[arg-type]
-        return self._value(key, *self._read_name(key))
+            return self._value_at(key, key, key)  # type: ignore[arg-type]
+        return self._value_at(key, *self._read_name(key))
 
-    def _value(self, key: K, name: str, place: str) -> V:
+    def _value_at(self, key: K, name: str, place: str) -> V:
         """Read the value of a key that has a name, and something that stands for it in the place."""
         try:
             data = self._read(place)

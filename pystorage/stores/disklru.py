@@ -147,7 +147,7 @@ class DiskLRUStorage(FileStorage[K, V]):
         else:
             name, place = self._read_name(key)
         try:
-            value = self._value(key, name, place)
+            value = self._value_at(key, name, place)
         except KeyError:
             self._missed(key, place)
             raise
@@ -312,6 +312,8 @@ class DiskLRUStorage(FileStorage[K, V]):
             self._bounded.expirations,
             size,
             self._files.currsize,
+            self._limit,
+            self._size_limit,
         )
 
     def flush(self) -> None:

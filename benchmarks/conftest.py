@@ -117,7 +117,8 @@ class Compare:
             added=added,
         )
         self._found.append(ratio)
-        self._benchmark.extra_info.update(what=what, ratio=ratio.ratio, median_ratio=ratio.median, bar=bar)
+        info = {"what": what, "ratio": ratio.ratio, "median_ratio": ratio.median, "bar": bar}
+        self._benchmark.extra_info.setdefault("ratios", []).append(info)
         if self._check:
             found = f"{ratio.ratio:.2f}, {(ratio.ours - ratio.bare) * 1e6:+.2f} µs"
             assert ratio.verdict != "ABOVE", f"{what}: {found}, and at most {ratio.promise} was promised"

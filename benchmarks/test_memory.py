@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from benchmarks.conftest import Compare
-from benchmarks.peers import LRU, TTL, absent, present
+from benchmarks.peers import LRU, missing, present
 from pystorage import LRUStorage, engine
 
 N = 10_000
@@ -180,21 +180,6 @@ def test_zipf_read_through(compare: Compare, benchmark: Any) -> None:
     benchmark.pedantic(read_through, (contenders["ours"], asked), rounds=1)
 
 
-@pytest.mark.parametrize(
-    "what, loop, new, bar",
-    [("hit", read, 0, 0.85), ("set", write, 0, 0.5), ("evict", write, N, 0.8)],
-)
-def test_ttl(what: str, loop: Any, new: int, bar: float, compare: Compare, benchmark: Any) -> None:
-    made = {name: make(N, 600) for name, make in present(TTL).items()}
-    keys = keys_of("str", N)
-    contenders = {
-        name: filled(cache, keys) for name, cache in {"ours": LRUStorage(N, ttl=600), **made}.items()
-    }
-    asked = keys_of("str", 2 * N, N) if new else shuffled(keys)
-    put_down(compare, f"{what} with a ttl", in_turns(loop, contenders, asked, 30), {"cachebox.TTLCache": bar})
-    benchmark.pedantic(loop, (contenders["ours"], asked), rounds=3)
-
-
 def test_bytes_of_an_entry(compare: Compare, benchmark: Any) -> None:
     """Put down bytes in the place of microseconds; keys and values are there already."""
     keys = list(range(1_000_000))
@@ -236,6 +221,5 @@ def test_growth(count: int, compare: Compare, benchmark: Any) -> None:
 
 def test_all_peers_are_here(compare: Compare, benchmark: Any) -> None:
     benchmark.pedantic(lambda: None, rounds=1)
-    missing = absent(LRU) + absent(TTL)
-    if missing:
-        pytest.skip(f"left out, as they are not installed: {', '.join(missing)}")
+    if gone := missing():
+        pytest.skip(f"left out, as they are not installed: {', '.join(gone)}")

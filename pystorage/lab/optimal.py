@@ -17,9 +17,9 @@ class OPT(Policy):
 
     It is made for one trace, and is asked for the keys of that trace, one after the other.
 
-    Source: L. A. Belady, A study of replacement algorithms for a virtual-storage computer, IBM Systems Journal
-    5 (1966); that it is the best: R. L. Mattson and others, Evaluation techniques for storage hierarchies, IBM
-    Systems Journal 9 (1970).
+    Source: L. A. Belady, A study of replacement algorithms for a virtual-storage computer, IBM Systems
+    Journal 5 (1966); that it is the best: R. L. Mattson and others, Evaluation techniques for storage
+    hierarchies, IBM Systems Journal 9 (1970).
 
     Args:
         size: How many keys it holds, ≥ 1.

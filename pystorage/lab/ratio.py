@@ -13,8 +13,8 @@ _ABSENT = object()
 def hit_ratio(policy_or_storage: Policy | MutableMapping[Any, Any], trace: Iterable[Hashable]) -> float:
     """Ask for each key of a trace, and give the part that was there.
 
-    A storage is read by ``get``, and what is absent is written, as a caller does who reads through a cache. It
-    may be any mapping, with or without a limit.
+    A storage is read by ``get``, and what is absent is written, as a caller does who reads through a cache.
+    It may be any mapping, with or without a limit.
 
     Args:
         policy_or_storage: Who is asked, and goes on from what it holds: for a ratio of its own, a new one.

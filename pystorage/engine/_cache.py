@@ -6,6 +6,7 @@ other methods are made of; seconds and numbers that come to them were checked by
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar, cast, overload
 
@@ -52,7 +53,8 @@ class Cache(Writer, Generic[K, V]):
     # whole: looking the key up, and moving its entry to the end. Where the entry was taken out between them
     # the second one fails, and all is done again under the lock. A value is read after its deadline, which is
     # written after it. The figures are added up in one go, too: CPython changes threads only after calls, at
-    # jumps back and on entering a function, so not between loading a number and storing it.
+    # jumps back and on entering a function, so not between loading a number and storing it. A CPython without
+    # a lock of its own does nothing whole, and there reads take the cache's: see the end of this file.
 
     def __getitem__(self, key: K) -> V:
         try:
@@ -68,12 +70,14 @@ class Cache(Writer, Generic[K, V]):
         except KeyError:
             pass  # absent, or taken out just now, or an error of the key's own, which will come again
         value = Cache.get(self, key, NOTHING)  # not a subclass's, which may come here
-        if value is not NOTHING:
-            return cast(V, value)
+        return cast(V, value if value is not NOTHING else self._missed(key))
+
+    def _missed(self, key: Any) -> Any:
+        """Give what ``__missing__`` of a subclass gives for a key that is absent, or raise KeyError."""
         missing = getattr(type(self), "__missing__", None)
         if missing is None:
             raise KeyError(key)
-        return cast(V, missing(self, key))
+        return missing(self, key)
 
     @overload
     def get(self, key: K, /) -> V | None: ...
@@ -348,3 +352,19 @@ class Cache(Writer, Generic[K, V]):
         with self._lock:
             done = (self._hits, self._misses, self._sets)
             return *done, self._deletes, self._evictions, self._expirations
+
+
+def _item_with_the_lock(self: Cache[Any, Any], key: Any) -> Any:
+    value = self._read(key, NOTHING)
+    return value if value is not NOTHING else self._missed(key)
+
+
+def _get_with_the_lock(self: Cache[Any, Any], key: Any, default: Any = None) -> Any:
+    return self._read(key, default)
+
+
+_get_with_the_lock.__doc__ = Cache.get.__doc__
+
+if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    Cache.__getitem__ = _item_with_the_lock  # type: ignore[method-assign]
+    Cache.get = _get_with_the_lock  # type: ignore[method-assign]

@@ -13,7 +13,7 @@
 #include "_deadlines.h"
 
 #if PY_VERSION_HEX < 0x030D0000
-#define Py_BEGIN_CRITICAL_SECTION(object) {
+#define Py_BEGIN_CRITICAL_SECTION(object) { (void)(object);
 #define Py_END_CRITICAL_SECTION() }
 #endif
 
@@ -110,12 +110,27 @@ refuse(const char *name, PyObject *one, PyObject *two, PyObject *three)
     }
 }
 
+/* Give a new reference to a setting, which another thread may change meanwhile; NULL where it is none. */
+static inline PyObject *
+held(Cache *self, PyObject **setting)
+{
+    PyObject *object;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    object = Py_XNewRef(*setting);
+    Py_END_CRITICAL_SECTION();
+    return object;
+}
+
 /* ------------------------------------------------------------------ time */
 
 static OUT_OF_LINE int
 call_timer(Cache *self, double *time)
 {
-    PyObject *timer = Py_NewRef(self->timer);
+    PyObject *timer = held(self, &self->timer);
+    if (timer == NULL) { /* made anew a moment ago */
+        *time = monotonic();
+        return 0;
+    }
     PyObject *given = PyObject_CallNoArgs(timer);
     Py_DECREF(timer);
     if (given == NULL) {
@@ -163,12 +178,11 @@ times(Cache *self, double seconds, Now *now, double *when)
 static OUT_OF_LINE int
 weigh_by_asking(Cache *self, PyObject *key, PyObject *value, uint64_t *weight)
 {
-    PyObject *given;
-    if (self->weigher == NULL) {
+    PyObject *given, *weigher = held(self, &self->weigher);
+    if (weigher == NULL) {
         given = PyLong_FromLong(1);
     }
     else {
-        PyObject *weigher = Py_NewRef(self->weigher);
         given = PyObject_CallFunctionObjArgs(weigher, key, value, NULL);
         Py_DECREF(weigher);
         if (given != NULL && !PyLong_CheckExact(given)) {
@@ -239,6 +253,22 @@ drop(Cache *self, Dropped *dropped, uint32_t place, enum cause cause)
     dropped->last = place;
 }
 
+/* Free the place of the first entry that was dropped and is still there; its key and value are now the caller's.
+   Other threads may be at work in the table again, so this too is a change of its own. */
+static inline void
+next_dropped(Cache *self, Dropped *dropped, PyObject **key, PyObject **value, uint32_t *cause)
+{
+    Py_BEGIN_CRITICAL_SECTION(self);
+    uint32_t place = dropped->first;
+    Entry *entry = &self->entries[place];
+    *key = entry->key;
+    *value = entry->value;
+    *cause = entry->prev;
+    dropped->first = entry->next;
+    free_place(self, place);
+    Py_END_CRITICAL_SECTION();
+}
+
 static void
 note_error(PyObject **errors)
 {
@@ -278,15 +308,12 @@ static OUT_OF_LINE int
 tell(Cache *self, Dropped *dropped)
 {
     PyObject *before = take_error(), *errors = NULL;
-    PyObject *on_evict = Py_XNewRef(self->on_evict);
+    PyObject *on_evict = held(self, &self->on_evict);
     State *state = on_evict == NULL ? NULL : state_of(Py_TYPE(self));
     while (dropped->first != 0) {
-        uint32_t place = dropped->first;
-        Entry *entry = &self->entries[place]; /* until other code runs */
-        PyObject *key = entry->key, *value = entry->value;
-        uint32_t cause = entry->prev;
-        dropped->first = entry->next;
-        free_place(self, place);
+        PyObject *key, *value;
+        uint32_t cause;
+        next_dropped(self, dropped, &key, &value, &cause);
         if (on_evict != NULL) {
             PyObject *arguments[] = {NULL, key, value, state->causes[cause]};
             PyObject *result =
@@ -318,10 +345,9 @@ static inline void
 let_all_go(Cache *self, Dropped *dropped)
 {
     while (dropped->first != 0) {
-        uint32_t place = dropped->first;
-        PyObject *key = self->entries[place].key, *value = self->entries[place].value;
-        dropped->first = self->entries[place].next;
-        free_place(self, place);
+        PyObject *key, *value;
+        uint32_t cause;
+        next_dropped(self, dropped, &key, &value, &cause);
         Py_DECREF(key);
         Py_DECREF(value);
     }

@@ -108,6 +108,9 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
         return -1;
     }
     /* One that was in use is emptied without a word, and lets go of the old settings last. */
+    PyObject *old[5] = {NULL};
+    bool short_of_memory = false;
+    Py_BEGIN_CRITICAL_SECTION(self);
     self->plain = false;
     Py_CLEAR(self->on_evict);
     while (self->used != 0) {
@@ -119,29 +122,40 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
     self->weights = NULL;
     if (weigher != NULL && self->room != 0) {
         self->weights = PyMem_New(uint64_t, self->room);
-        if (self->weights == NULL) {
-            Py_CLEAR(self->weigher);
-            Py_XDECREF(shown);
-            PyErr_NoMemory();
-            return -1;
-        }
+        short_of_memory = self->weights == NULL;
     }
-    PyObject *old[] = {self->maxsize, self->life_given, self->weigher, self->on_evict, self->timer};
-    self->maxsize = shown;
-    self->limited = limited;
-    self->limit = limit;
-    self->by_age = !recency;
-    self->mortal = life != INFINITY;
-    self->life = life;
-    self->life_given = Py_XNewRef(ttl);
-    self->weigher = Py_XNewRef(weigher);
-    self->on_evict = Py_XNewRef(on_evict);
-    self->timer = Py_XNewRef(timer == state->monotonic ? NULL : timer);
-    note_plain(self);
-    self->hits = self->misses = self->sets = 0;
-    self->deletes = self->evictions = self->expirations = 0;
+    if (short_of_memory) {
+        old[0] = shown;
+        old[1] = self->weigher;
+        self->weigher = NULL;
+    }
+    else {
+        old[0] = self->maxsize;
+        old[1] = self->weigher;
+        old[2] = self->on_evict;
+        old[3] = self->timer;
+        old[4] = self->life_given;
+        self->maxsize = shown;
+        self->limited = limited;
+        self->limit = limit;
+        self->by_age = !recency;
+        self->mortal = life != INFINITY;
+        self->life = life;
+        self->life_given = Py_XNewRef(ttl);
+        self->weigher = Py_XNewRef(weigher);
+        self->on_evict = Py_XNewRef(on_evict);
+        self->timer = Py_XNewRef(timer == state->monotonic ? NULL : timer);
+        note_plain(self);
+        self->hits = self->misses = self->sets = 0;
+        self->deletes = self->evictions = self->expirations = 0;
+    }
+    Py_END_CRITICAL_SECTION();
     for (size_t number = 0; number < sizeof(old) / sizeof(*old); number++) {
         Py_XDECREF(old[number]);
+    }
+    if (short_of_memory) {
+        PyErr_NoMemory();
+        return -1;
     }
     return 0;
 }
@@ -149,9 +163,16 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
 /* ------------------------------------------------------------------ attributes */
 
 static PyObject *
+held_or_none(Cache *self, PyObject **setting)
+{
+    PyObject *object = held(self, setting);
+    return object == NULL ? Py_NewRef(Py_None) : object;
+}
+
+static PyObject *
 get_maxsize(PyObject *self, void *Py_UNUSED(none))
 {
-    return Py_NewRef(or_none(SELF(self)->maxsize));
+    return held_or_none(SELF(self), &SELF(self)->maxsize);
 }
 
 static PyObject *
@@ -163,25 +184,29 @@ get_currsize(PyObject *self, void *Py_UNUSED(none))
 static PyObject *
 get_timer(PyObject *self, void *Py_UNUSED(none))
 {
-    return timer_of(SELF(self));
+    PyObject *timer;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    timer = timer_of(SELF(self));
+    Py_END_CRITICAL_SECTION();
+    return timer;
 }
 
 static PyObject *
 get_life(PyObject *self, void *Py_UNUSED(none))
 {
-    return Py_NewRef(or_none(SELF(self)->life_given));
+    return held_or_none(SELF(self), &SELF(self)->life_given);
 }
 
 static PyObject *
 get_weigher(PyObject *self, void *Py_UNUSED(none))
 {
-    return Py_NewRef(or_none(SELF(self)->weigher));
+    return held_or_none(SELF(self), &SELF(self)->weigher);
 }
 
 static PyObject *
 get_on_evict(PyObject *self, void *Py_UNUSED(none))
 {
-    return Py_NewRef(or_none(SELF(self)->on_evict));
+    return held_or_none(SELF(self), &SELF(self)->on_evict);
 }
 
 static PyGetSetDef attributes[] = {
@@ -351,6 +376,9 @@ static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, engine_exec},
 #if PY_VERSION_HEX >= 0x030C0000
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED}, /* scripts/freethreaded.sh among the tests tries that */
 #endif
     {0, NULL},
 };

@@ -116,11 +116,14 @@ static OUT_OF_LINE PyObject *
 miss(PyObject *self, PyObject *key)
 {
     State *state = state_of(Py_TYPE(self));
-    PyObject *missing = state == NULL ? NULL : _PyType_Lookup(Py_TYPE(self), state->missing);
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *missing = state == NULL ? NULL : _PyType_LookupRef(Py_TYPE(self), state->missing);
+#else
+    PyObject *missing = Py_XNewRef(state == NULL ? NULL : _PyType_Lookup(Py_TYPE(self), state->missing));
+#endif
     if (missing == NULL) {
         return state == NULL ? NULL : key_error(key);
     }
-    Py_INCREF(missing);
     descrgetfunc bind = Py_TYPE(missing)->tp_descr_get;
     if (bind != NULL) {
         Py_SETREF(missing, bind(missing, self, (PyObject *)Py_TYPE(self)));
@@ -378,9 +381,16 @@ static PyObject *
 cache_figures(PyObject *object, PyObject *Py_UNUSED(none))
 {
     Cache *self = SELF(object);
-    return Py_BuildValue("KKKKKK", (unsigned long long)self->hits, (unsigned long long)self->misses,
-                         (unsigned long long)self->sets, (unsigned long long)self->deletes,
-                         (unsigned long long)self->evictions, (unsigned long long)self->expirations);
+    unsigned long long hits, misses, sets, deletes, evictions, expirations;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    hits = self->hits;
+    misses = self->misses;
+    sets = self->sets;
+    deletes = self->deletes;
+    evictions = self->evictions;
+    expirations = self->expirations;
+    Py_END_CRITICAL_SECTION();
+    return Py_BuildValue("KKKKKK", hits, misses, sets, deletes, evictions, expirations);
 }
 
 static PyObject *
@@ -389,6 +399,7 @@ or_none(PyObject *object)
     return object == NULL ? Py_None : object;
 }
 
+/* Give a new reference to the timer; the caller sees to it that nobody changes it meanwhile. */
 static PyObject *
 timer_of(Cache *self)
 {
@@ -400,10 +411,14 @@ static PyObject *
 cache_settings(PyObject *object, PyObject *Py_UNUSED(none))
 {
     Cache *self = SELF(object);
-    return Py_BuildValue("{sOsOsOsOsOsN}", "maxsize", or_none(self->maxsize), "recency",
-                         self->by_age ? Py_False : Py_True, "ttl", or_none(self->life_given), "weigher",
-                         or_none(self->weigher), "on_evict", or_none(self->on_evict), "timer",
-                         timer_of(self));
+    PyObject *settings;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    settings = Py_BuildValue("{sOsOsOsOsOsN}", "maxsize", or_none(self->maxsize), "recency",
+                             self->by_age ? Py_False : Py_True, "ttl", or_none(self->life_given), "weigher",
+                             or_none(self->weigher), "on_evict", or_none(self->on_evict), "timer",
+                             timer_of(self));
+    Py_END_CRITICAL_SECTION();
+    return settings;
 }
 
 static PyObject *
@@ -435,7 +450,10 @@ cache_fill(PyObject *self, PyObject *contents)
 static PyObject *
 cache_check(PyObject *self, PyObject *Py_UNUSED(none))
 {
-    const char *fault = fault_of(SELF(self));
+    const char *fault;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    fault = fault_of(SELF(self));
+    Py_END_CRITICAL_SECTION();
     if (fault != NULL) {
         PyErr_SetString(PyExc_AssertionError, fault);
         return NULL;

@@ -324,6 +324,10 @@ def test_calls_leave_it_whole_without_memory() -> None:
     run_script("functions_without_memory.py")
 
 
+def test_it_stays_whole_in_a_storm_of_threads() -> None:
+    run_script("storm.py", "2")
+
+
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="interpreters with a lock each are new in 3.12")
 def test_interpreters_have_caches_of_their_own() -> None:
     run_script("interpreters.py")

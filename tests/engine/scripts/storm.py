@@ -1,0 +1,205 @@
+"""Threads that do everything at once to one cache, for so many seconds; ends badly if it does not stay whole.
+
+    python tests/engine/scripts/storm.py [seconds]
+
+It is meant for a Python without the interpreter's lock, where threads really run at once, and must hold on
+others too. Each kind of cache has its share of the time; keys collide, and compare slowly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from pystorage import engine
+from pystorage.engine import Cache
+
+THREADS = 8
+
+
+class Slow:
+    """A key whose ``__eq__`` lets other threads in; some of them have the same hash."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __hash__(self) -> int:
+        return self.number % 5
+
+    def __eq__(self, other: object) -> bool:
+        time.sleep(0)
+        return isinstance(other, Slow) and self.number == other.number
+
+
+class Value:
+    """A value that uses the cache as it dies."""
+
+    cache: Any = None
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        if self.number % 50 == 0 and self.cache is not None:
+            self.cache.get(self.number)
+
+
+def key_of(rolls: random.Random) -> Any:
+    number = rolls.randrange(60)
+    kind = rolls.randrange(8)
+    return Slow(number % 9) if kind == 0 else (number,) if kind == 1 else str(number) if kind < 5 else number
+
+
+Act = Callable[[Any, Any, random.Random], object]
+
+
+def writes(cache: Any, key: Any, rolls: random.Random) -> object:
+    cache[key] = Value(rolls.randrange(1_000))
+    return cache._write(key, Value(rolls.randrange(1_000)), rolls.choice([None, 1e-5, 1e-3, 60]))
+
+
+def reads(cache: Any, key: Any, rolls: random.Random) -> object:
+    return [cache.get(key) for _ in range(20)], cache.peek(key), key in cache
+
+
+def deletes(cache: Any, key: Any, rolls: random.Random) -> object:
+    cache.pop(key, None)
+    with contextlib.suppress(KeyError):  # it is empty
+        cache.popitem()
+    return None
+
+
+def changes(cache: Any, key: Any, rolls: random.Random) -> object:
+    with contextlib.suppress(TypeError):  # where the value is no number
+        cache._incr(key, 1, None)
+    cache._swap(key, cache.peek(key), Value(7), 1.0, keep=rolls.random() < 0.5)
+    return cache._redate(key, rolls.choice([1e-4, 60.0, float("inf")]), use=True)
+
+
+def many(cache: Any, key: Any, rolls: random.Random) -> object:
+    keys = [key_of(rolls) for _ in range(6)]
+    cache._write_many([(one, Value(1)) for one in keys], rolls.choice([None, 1e-4]))
+    cache._read_many(keys)
+    return cache._delete_many(keys[:3])
+
+
+def looks(cache: Any, key: Any, rolls: random.Random) -> object:
+    for _ in zip(cache, reversed(cache), strict=False):
+        len(cache)
+    return (
+        cache._contents(),
+        cache._settings(),
+        cache._figures(),
+        cache.currsize,
+        cache.maxsize,
+        cache._sweep(),
+    )
+
+
+def resizes(cache: Any, key: Any, rolls: random.Random) -> object:
+    return cache.resize(rolls.choice([3, 20, 40, 1_000]))
+
+
+def clears(cache: Any, key: Any, rolls: random.Random) -> object:
+    return cache.clear()
+
+
+def begins_anew(cache: Any, key: Any, rolls: random.Random) -> object:
+    return cache.__init__(rolls.choice([None, 30]), ttl=rolls.choice([None, 60]))
+
+
+#: How often each is done, out of the sum.
+ACTS: dict[Act, int] = {
+    writes: 40,
+    reads: 30,
+    deletes: 15,
+    changes: 10,
+    many: 8,
+    looks: 8,
+    resizes: 2,
+    clears: 1,
+}
+
+
+def storm(cache: Any, seconds: float, acts: dict[Act, int]) -> Counter[str]:
+    """Let threads loose on a cache; give how often each thing was done."""
+    end = time.monotonic() + seconds
+    errors: list[BaseException] = []
+    done: list[Counter[str]] = []
+    ready = threading.Barrier(THREADS)
+
+    def run(seed: int) -> None:
+        rolls, counted = random.Random(seed), Counter[str]()
+        ready.wait()
+        try:
+            while time.monotonic() < end and not errors:
+                for act in rolls.choices(list(acts), list(acts.values()), k=20):
+                    act(cache, key_of(rolls), rolls)
+                    counted[act.__name__] += 1
+        except BaseException as error:
+            errors.append(error)
+            raise
+        finally:
+            done.append(counted)
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(seconds + 30)
+    if any(thread.is_alive() for thread in threads):
+        raise TimeoutError(f"some threads did not end {30} s after their time: they wait for each other")
+    if errors:
+        raise errors[0]
+    return sum(done, Counter())
+
+
+def only_told(told: list[Any]) -> Callable[[Any, Any, str], None]:
+    return lambda key, value, cause: told.append(cause)
+
+
+def settings() -> dict[str, tuple[dict[str, Any], dict[Act, int]]]:
+    """Give kinds of caches, and what is done to each."""
+    told: list[Any] = []
+    light = {writes: 5, reads: 40}
+    return {
+        "plain": ({"maxsize": 40}, {writes: 30, reads: 30, deletes: 5}),
+        "read and written": ({"maxsize": 40}, light),
+        "all": ({"maxsize": 40}, ACTS),
+        "without a limit": ({}, ACTS),
+        "by age": ({"maxsize": 40, "recency": False}, ACTS),
+        "with a ttl": ({"maxsize": 40, "ttl": 1e-3}, ACTS),
+        "weighed": ({"maxsize": 100, "weigher": lambda key, value: 3}, ACTS),
+        "told": ({"maxsize": 40, "on_evict": only_told(told)}, ACTS),
+        "with a timer": ({"maxsize": 40, "ttl": 1e-3, "timer": time.perf_counter}, ACTS),
+        "made anew": ({"maxsize": 40}, ACTS | {begins_anew: 2}),
+    }
+
+
+def main(seconds: float) -> int:
+    """Storm each kind of cache for its share of the time."""
+    gil = getattr(sys, "_is_gil_enabled", lambda: True)()
+    kinds = settings()
+    print(f"{engine.IMPLEMENTATION}, {THREADS} threads, lock of the interpreter: {'on' if gil else 'off'}")
+    for name, (given, acts) in kinds.items():
+        cache: Any = Cache(**given)
+        Value.cache = cache
+        counted = storm(cache, seconds / len(kinds), acts)
+        cache._check()
+        Value.cache = None
+        keys = list(cache)
+        assert len(keys) == len(cache) == len(set(keys))
+        hits, misses, *_ = cache._figures()
+        done, left = sum(counted.values()), len(keys)
+        print(f"{name:20} {done:9,} acts, {hits + misses:10,} reads, {left:3} entries left: whole")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 10.0))

@@ -85,9 +85,13 @@ def plot(all_ratios: dict[str, Ratios], path: Path) -> None:
     rows = -(-len(all_ratios) // columns)
     figure = Figure(figsize=(5 * columns, 3.6 * rows), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).flat
-    for panel, (name, ratios) in zip(panels, all_ratios.items(), strict=False):
-        for contender, by_size in ratios.items():
-            style = {"color": "black", "linestyle": ":"} if contender == "OPT" else {"marker": "."}
+    for (name, ratios), panel in zip(all_ratios.items(), panels, strict=False):
+        for number, (contender, by_size) in enumerate(ratios.items()):
+            style: dict[str, Any] = {"marker": ".", "color": f"C{number % 10}", "linestyle": "-"}
+            if contender == "OPT":
+                style = {"color": "black", "linestyle": ":"}
+            elif number >= 10:
+                style["linestyle"] = "--"
             panel.plot(list(by_size), [100 * one for one in by_size.values()], label=contender, **style)
         panel.set(title=name, xscale="log", xlabel="entries", ylabel="hits, %")
         panel.grid(alpha=0.3)

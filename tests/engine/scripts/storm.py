@@ -17,8 +17,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from pystorage import engine
-from pystorage.engine import Cache
+import pystorage
+from pystorage import LRUStorage, MemoryStorage, engine
+from pystorage.lab import POLICIES
 
 THREADS = 8
 
@@ -148,7 +149,7 @@ def storm(cache: Any, seconds: float, acts: dict[Act, int]) -> Counter[str]:
         finally:
             done.append(counted)
 
-    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(THREADS)]
+    threads = [threading.Thread(target=run, args=(seed,), daemon=True) for seed in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -160,37 +161,34 @@ def storm(cache: Any, seconds: float, acts: dict[Act, int]) -> Counter[str]:
     return sum(done, Counter())
 
 
-def only_told(told: list[Any]) -> Callable[[Any, Any, str], None]:
-    return lambda key, value, cause: told.append(cause)
-
-
-def settings() -> dict[str, tuple[dict[str, Any], dict[Act, int]]]:
-    """Give kinds of caches, and what is done to each."""
-    told: list[Any] = []
-    light = {writes: 5, reads: 40}
-    return {
-        "plain": ({"maxsize": 40}, {writes: 30, reads: 30, deletes: 5}),
-        "read and written": ({"maxsize": 40}, light),
-        "all": ({"maxsize": 40}, ACTS),
-        "without a limit": ({}, ACTS),
-        "by age": ({"maxsize": 40, "recency": False}, ACTS),
-        "with a ttl": ({"maxsize": 40, "ttl": 1e-3}, ACTS),
-        "weighed": ({"maxsize": 100, "weigher": lambda key, value: 3}, ACTS),
-        "told": ({"maxsize": 40, "on_evict": only_told(told)}, ACTS),
-        "with a timer": ({"maxsize": 40, "ttl": 1e-3, "timer": time.perf_counter}, ACTS),
-        "made anew": ({"maxsize": 40}, ACTS | {begins_anew: 2}),
+def kinds() -> dict[str, tuple[Any, dict[Act, int]]]:
+    """Give a cache of each kind, and what is done to it."""
+    made: dict[str, tuple[Any, dict[Act, int]]] = {
+        "plain": (LRUStorage(40), {writes: 30, reads: 30, deletes: 5}),
+        "read and written": (LRUStorage(40), {writes: 5, reads: 40}),
+        "all": (LRUStorage(40), ACTS),
+        "without a limit": (MemoryStorage(), ACTS),
+        "with a ttl": (LRUStorage(40, ttl=1e-3), ACTS),
+        "weighed": (LRUStorage(100, weigher=lambda key, value: 3), ACTS),
+        "told": (LRUStorage(40, on_evict=lambda key, value, cause: None), ACTS),
+        "with a timer": (LRUStorage(40, ttl=1e-3, timer=time.perf_counter), ACTS),
+        "made anew": (LRUStorage(40), ACTS | {begins_anew: 2}),
     }
+    choice: Any = getattr(pystorage, "CacheStorage", None)
+    for policy in POLICIES if choice is not None else ():
+        with contextlib.suppress(ValueError):  # there is no such policy yet
+            made[policy] = choice(40, policy=policy), ACTS
+    return made
 
 
 def main(seconds: float) -> int:
     """Storm each kind of cache for its share of the time."""
     gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-    kinds = settings()
+    all_kinds = kinds()
     print(f"{engine.IMPLEMENTATION}, {THREADS} threads, lock of the interpreter: {'on' if gil else 'off'}")
-    for name, (given, acts) in kinds.items():
-        cache: Any = Cache(**given)
+    for name, (cache, acts) in all_kinds.items():
         Value.cache = cache
-        counted = storm(cache, seconds / len(kinds), acts)
+        counted = storm(cache, seconds / len(all_kinds), acts)
         cache._check()
         Value.cache = None
         keys = list(cache)

@@ -192,7 +192,7 @@ def main(seconds: float) -> int:
         cache._check()
         Value.cache = None
         keys = list(cache)
-        assert len(keys) == len(cache) == len(set(keys))
+        assert len(keys) == len(set(keys))
         hits, misses, *_ = cache._figures()
         done, left = sum(counted.values()), len(keys)
         print(f"{name:20} {done:9,} acts, {hits + misses:10,} reads, {left:3} entries left: whole")

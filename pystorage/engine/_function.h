@@ -138,8 +138,9 @@ function_info(PyObject *object, PyObject *Py_UNUSED(none))
     misses = self->misses;
     size = self->cache->used;
     Py_END_CRITICAL_SECTION();
-    return PyObject_CallFunction(self->info, "KKOK", (unsigned long long)hits, (unsigned long long)misses,
-                                 or_none(self->cache->maxsize), (unsigned long long)size);
+    PyObject *maxsize = held(self->cache, &self->cache->maxsize);
+    return PyObject_CallFunction(self->info, "KKNK", (unsigned long long)hits, (unsigned long long)misses,
+                                 maxsize == NULL ? Py_NewRef(Py_None) : maxsize, (unsigned long long)size);
 }
 
 static PyObject *

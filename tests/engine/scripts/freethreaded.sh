@@ -4,7 +4,7 @@
 #     bash tests/engine/scripts/freethreaded.sh FOLDER [arguments for pytest]
 #
 # FOLDER lies outside the checkout and is made if missing. The first run builds CPython 3.13 there from the source
-# package of Debian 13, which takes about five minutes on two cores and 600 MB; later ones use what is there.
+# package of Debian 13, which takes some minutes on two cores and 500 MB; later ones use what is there.
 # Nothing of the system changes: the list of packages, and what is fetched, stay in FOLDER. Debian with
 # apt, dpkg-dev and gcc is needed, and zlib1g-dev, libssl-dev, libffi-dev.
 set -euo pipefail
@@ -85,4 +85,7 @@ sys.exit(IMPLEMENTATION != "c" or sys._is_gil_enabled())'
 # Nor may a module that the tests need.
 export PYTHON_GIL=0
 "$work/venv/bin/python" -X faulthandler tests/engine/scripts/storm.py "${STORM_SECONDS:-60}"
-"$work/venv/bin/python" -X faulthandler -m pytest -q -p no:cacheprovider "${@:-tests/engine}"
+if (($# == 0)); then
+    set -- tests/engine tests/memo/test_lru.py tests/memo/test_shortcuts.py
+fi
+"$work/venv/bin/python" -X faulthandler -m pytest -q -p no:cacheprovider "$@"

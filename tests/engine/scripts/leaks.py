@@ -14,7 +14,6 @@ from pystorage.engine._engine import Cache, CachedFunction
 from pystorage.memo import Memoized
 from pystorage.memo.callkey import CallKey
 
-
 #: What may be held beyond what it was: more where CPython has no lock, and gives memory back some time later.
 NOISE = 8_000 if getattr(sys, "_is_gil_enabled", lambda: True)() else 40_000
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pystorage.stores._verify import VerifyReport as VerifyReport
     from pystorage.stores.disklru import DiskLRUStorage as DiskLRUStorage
     from pystorage.stores.file import FileStorage as FileStorage
+    from pystorage.stores.lmdb import LMDBStorage as LMDBStorage
     from pystorage.stores.memory import LRUStorage as LRUStorage
     from pystorage.stores.memory import MemoryStorage as MemoryStorage
     from pystorage.stores.sqlite import SQLiteStorage as SQLiteStorage
@@ -75,6 +76,7 @@ _PLACES = {
     "FileStorage": "stores.file",
     "NetworkFilesystemWarning": "stores._network",
     "SQLiteStorage": "stores.sqlite",
+    "LMDBStorage": "stores.lmdb",
     "StorageProvider": "storage_provider",
     "VerifyReport": "stores._verify",
     "VolatileStorage": "wrappers.volatile",

@@ -5,7 +5,7 @@ A lease is a lock with a time to live: it becomes free when its holder dies, han
 
 from pystorage._sync.fileleases import FileLeases
 from pystorage._sync.filelock import FileLock, lock_descriptor, open_shared, unlock_descriptor
-from pystorage._sync.forks import fork_safe_lock
+from pystorage._sync.forks import fork_safe_lock, let_go_before_forks
 from pystorage._sync.leases import Lease, Leases, ThreadLeases
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Leases",
     "ThreadLeases",
     "fork_safe_lock",
+    "let_go_before_forks",
     "lock_descriptor",
     "open_shared",
     "unlock_descriptor",

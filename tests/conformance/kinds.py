@@ -14,3 +14,5 @@ FILES = (
 )  # fmt: skip
 # Of files that hold bytes: these can be streamed, but not counted with.
 STREAMING = FILES & ~Capability.INCR | Capability.STREAM
+LMDB = FILES | Capability.BULK
+LMDB_LIMITED = LMDB | Capability.ORDERED

@@ -1,0 +1,630 @@
+"""Database: one LMDB environment, shared by all handles of this process that name its folder.
+
+LMDB forbids a process to open a file twice, to carry it over a fork, and to grow its map while somebody
+reads. So handles share one here, readers pass a gate that is shut for a moment while the map grows, and
+before a fork the environment is closed; parent and child open it again when they next use it.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, Final, TypeVar
+
+from pystorage._sync import fork_safe_lock, let_go_before_forks
+from pystorage.errors import MissingDependencyError
+from pystorage.stores._disk import make_folder, sync_folder
+from pystorage.stores._trust import check_found, only_ours
+
+T = TypeVar("T")
+
+#: The record of what else lies in the file; no name of a key begins with ``%p``.
+SETTINGS: Final = b"%pystorage"
+#: Databases of our own in the file, each made when it is first needed.
+OWN: Final = ("deadlines", "order", "uses")
+
+_FORMAT: Final = 1
+_FILES: Final = ("data.mdb", "lock.mdb")
+#: Bytes of address space, not of disk, that a file begins with.
+_FIRST_SIZE: Final = 1 << 28
+_SMALLEST_SIZE: Final = 1 << 20
+_READERS: Final = 1024
+_SPARE: Final = 16
+# Each try is after a mended fault; a map that doubles each time passes all addresses in fewer.
+_ATTEMPTS: Final = 64
+# Seconds that a fork waits for readers; who reads for longer is in a debugger, or is who forks.
+_PATIENCE: Final = 10.0
+
+
+class Damaged(OSError):
+    """The file is not as LMDB or this package left it.
+
+    Raises:
+        Nothing.
+    """
+
+
+class Closed(OSError):
+    """Nobody has the file open any more.
+
+    Raises:
+        Nothing.
+    """
+
+
+class _Changed(Exception):
+    """Somebody made a database since we looked."""
+
+
+def library() -> Any:
+    """Give the module ``lmdb``.
+
+    Returns:
+        The module.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+    """
+    try:
+        return import_module("lmdb")
+    except ImportError as error:
+        raise MissingDependencyError(
+            "LMDBStorage needs the package lmdb: pip install 'pystorage[lmdb]'"
+        ) from error
+
+
+class Database:
+    """One LMDB environment as its handles in this process share it.
+
+    Args:
+        path: Its folder, made if it is missing.
+        sync: Whether each write is to survive a power cut.
+        trust: Whether files are opened that somebody else may have written.
+
+    Raises:
+        MissingDependencyError: The package ``lmdb`` is not installed.
+        OSError: The folder cannot be made, or somebody else may have written the files.
+
+    Threads: any number.
+    Processes: any number; see the module.
+    """
+
+    def __init__(self, path: str, sync: bool, trust: bool) -> None:
+        self._lmdb = library()
+        self.path = path
+        self.sync = sync
+        self.users = 0
+        #: Held by the one thread of this process that writes.
+        self.lock = fork_safe_lock()
+        #: Names, as stored, that were read since the order was last written; the last read is last.
+        self.used: dict[bytes, None] = {}
+        #: Which databases of our own there are, as last seen.
+        self.own: frozenset[str] = frozenset()
+        self.databases: dict[str, Any] = {}
+        self._record = b""
+        self._environment: Any = None
+        self._writing = False
+        # Who reads is in this list, by entries that are all the same: adding and removing one is atomic.
+        self._inside: list[None] = []
+        self.enter = self._inside.append
+        self.leave = self._inside.pop
+        self._left = threading.Condition(fork_safe_lock())
+        #: Whether the gate is shut, so that who leaves must tell.
+        self.shut = True
+        #: Begins a transaction, for who has entered.
+        self.begin: Callable[..., Any] = self._begin_later
+        _make_folder(path, sync)
+        self.check(trust)
+        let_go_before_forks(self)
+
+    def check(self, trust: bool) -> None:
+        """Refuse files that somebody else may have written, as LMDB itself trusts what it finds in them.
+
+        Args:
+            trust: Whether not to.
+
+        Raises:
+            Untrusted: Somebody may have.
+            OSError: No plain file lies there.
+        """
+        guarded = not trust and not only_ours(self.path)
+        for name in _FILES:
+            path = os.path.join(self.path, name)
+            try:
+                # Never opened: closing the lock file anew would free the locks that LMDB holds on it.
+                found = os.lstat(path)
+            except FileNotFoundError:
+                continue
+            if not stat.S_ISREG(found.st_mode):
+                code = errno.ELOOP if stat.S_ISLNK(found.st_mode) else errno.EINVAL
+                raise OSError(code, "it is no plain file", path)
+            if guarded:
+                check_found(found, path)
+
+    # ------------------------------------------------------------------ reading
+
+    def read(self, look: Callable[[Any], T], *, buffers: bool = True) -> T:
+        """Look at the file as it is at one moment.
+
+        Args:
+            look: Called with a transaction.
+            buffers: Whether its keys and values are views, which end with it, or else bytes.
+
+        Returns:
+            What it gave.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        for _ in range(_ATTEMPTS):
+            self.enter(None)
+            try:
+                with self.begin(buffers=buffers) as transaction:
+                    return look(transaction)
+            except (self._lmdb.Error, _Changed) as error:
+                fault = error
+            finally:
+                self.left()
+            with self.lock:
+                self._mend(fault)
+        raise self.failure(fault) from fault
+
+    def left(self) -> None:
+        """Leave after reading.
+
+        Raises:
+            Nothing.
+        """
+        self.leave()
+        if self.shut:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell who shut the gate that a reader left.
+
+        Raises:
+            Nothing.
+        """
+        with self._left:
+            self._left.notify_all()
+
+    def seen(self, transaction: Any) -> frozenset[str]:
+        """Say which databases of our own there are at the moment of a transaction.
+
+        Args:
+            transaction: The transaction, given by ``read`` or ``write``.
+
+        Returns:
+            Their names, each open.
+
+        Raises:
+            _Changed: There is one that is not open yet; whoever began the transaction begins anew.
+        """
+        if transaction.get(SETTINGS) != self._record:
+            raise _Changed
+        return self.own
+
+    def _begin_later(self, **options: Any) -> Any:
+        """Begin a transaction for a reader who finds the gate shut, when it is open again."""
+        self.left()
+        with self.lock:
+            self.enter(None)
+            return self._ready().begin(**options)
+
+    # ------------------------------------------------------------------ writing
+
+    def write(self, change: Callable[[Any], T]) -> T:
+        """Change the file, all or nothing.
+
+        Args:
+            change: Called with a transaction, and again with another one if the file has to grow.
+
+        Returns:
+            What it gave.
+
+        Raises:
+            OSError: The file cannot be written; it is as it was.
+        """
+        with self.lock:
+            for _ in range(_ATTEMPTS):
+                try:
+                    environment = self._ready()
+                    self._writing = True
+                    with environment.begin(write=True, buffers=True) as transaction:
+                        return change(transaction)
+                except (self._lmdb.Error, _Changed) as error:
+                    fault = error
+                finally:
+                    self._writing = False
+                self._mend(fault)
+        raise self.failure(fault) from fault
+
+    def put(self, place: bytes, data: bytes) -> bool:
+        """Write an entry, if that is all there is to do.
+
+        Args:
+            place: Its name.
+            data: Its bytes.
+
+        Returns:
+            Whether it was written. It was not where something is kept beside the entries, the file has to
+            grow, or there is any trouble: for all of that there is ``write``.
+
+        Raises:
+            Nothing.
+        """
+        with self.lock:
+            environment = self._environment
+            if environment is None:
+                return False
+            self._writing = True
+            try:
+                with environment.begin(write=True) as transaction:
+                    if self.own or transaction.get(SETTINGS) != self._record:
+                        return False
+                    transaction.put(place, data)
+            except self._lmdb.Error:
+                return False
+            finally:
+                self._writing = False
+            return True
+
+    def ensure(self, *names: str) -> None:
+        """Make databases of our own, where they are missing.
+
+        Args:
+            names: Of ``OWN``.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        if self.own.issuperset(names):
+            return
+
+        def make(transaction: Any) -> None:
+            own = sorted(self.seen(transaction).union(names))
+            for name in names:
+                self._environment.open_db(_of(name), txn=transaction, create=True)
+            transaction.put(SETTINGS, _packed(own))
+
+        with self.lock:
+            self.write(make)
+            self._look_again()
+
+    # ------------------------------------------------------------------ faults
+
+    def _mend(self, fault: Exception) -> None:
+        """Do what makes another try worthwhile, with the lock; or say what is wrong."""
+        lmdb = self._lmdb
+        if self._environment is None:
+            return  # it will be opened anew
+        if isinstance(fault, _Changed):
+            self._look_again()
+        elif isinstance(fault, lmdb.MapFullError):
+            # Dead readers keep pages that could be used again.
+            self._environment.reader_check()
+            self._resize(2 * self._environment.info()["map_size"])
+        elif isinstance(fault, lmdb.MapResizedError):
+            self._resize(0)  # as large as another process made it
+        elif isinstance(fault, lmdb.ReadersFullError):
+            if not self._environment.reader_check():
+                raise self.failure(fault) from fault
+        elif isinstance(fault, lmdb.PanicError):
+            with self._alone():  # after a write that failed LMDB wants to be opened anew
+                self._close()
+        else:
+            raise self.failure(fault) from fault
+
+    def _resize(self, size: int) -> None:
+        with self._alone():
+            try:
+                self._environment.set_mapsize(size)
+            except self._lmdb.Error as error:
+                self._close()
+                raise self.failure(error) from error
+
+    def failure(self, fault: Exception) -> OSError:
+        """Say what a fault of LMDB is.
+
+        Args:
+            fault: The fault.
+
+        Returns:
+            What to raise.
+
+        Raises:
+            Nothing.
+        """
+        lmdb = self._lmdb
+        broken = (lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.InvalidError, lmdb.VersionMismatchError)
+        if isinstance(fault, (*broken, lmdb.IncompatibleError)):
+            return Damaged(errno.EINVAL, str(fault), self.path)
+        code = getattr(fault, "code", 0)
+        return OSError(code if code and code > 0 else errno.EIO, str(fault), self.path)
+
+    # ------------------------------------------------------------------ open and shut
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Shut the gate, with the lock, until nobody reads; it opens again if the environment is open."""
+        self.begin, self.shut = self._begin_later, True
+        with self._left:
+            while self._inside:
+                self._left.wait()
+        try:
+            yield
+        finally:
+            self._open_gate()
+
+    def _open_gate(self) -> None:
+        if self._environment is not None:
+            self.begin, self.shut = self._environment.begin, False
+
+    def _ready(self) -> Any:
+        """Give the environment, with the lock; open it if it is not."""
+        if self._environment is None:
+            if self.users == 0:
+                raise Closed(errno.EBADF, "it was closed", self.path)
+            self._environment = self._opened()
+            try:
+                self._environment.reader_check()  # whoever died while reading
+                self._begin_record()
+                self._look_again()
+            except self._lmdb.Error as error:
+                self._close()
+                raise self.failure(error) from error
+            except BaseException:
+                self._close()
+                raise
+            self._open_gate()
+        return self._environment
+
+    def _opened(self) -> Any:
+        lmdb, size = self._lmdb, _FIRST_SIZE
+        while True:
+            try:
+                environment = lmdb.open(
+                    self.path, map_size=size, mode=0o700, create=False, sync=self.sync, metasync=self.sync,
+                    max_dbs=len(OWN), max_readers=_READERS, max_spare_txns=_SPARE,
+                )  # fmt: skip
+            except lmdb.Error as error:
+                short = isinstance(error, lmdb.MemoryError) or getattr(error, "code", 0) == errno.ENOMEM
+                if not short or size <= _SMALLEST_SIZE:
+                    raise self.failure(error) from error
+                size //= 4  # this process may not use so many addresses
+                continue
+            try:
+                self._check_length(environment)
+            except BaseException:
+                environment.close()
+                raise
+            if self.sync:
+                sync_folder(self.path)
+            return environment
+
+    def _check_length(self, environment: Any) -> None:
+        """Refuse a file that lacks its end, as reading what is not there kills the process."""
+        path = os.path.join(self.path, _FILES[0])
+        expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+        if os.path.getsize(path) >= expected or expected <= 2 * environment.stat()["psize"]:
+            return
+        # The last pages may never have been written, if they were given back at once.
+        try:
+            faults = import_module("lmdb.verify").verify(path, subdir=False)[:1]
+        except ImportError:
+            faults = ["its end is missing"]
+        if faults:
+            raise Damaged(errno.EINVAL, f"the file is cut short ({faults[0]})", path)
+
+    def _begin_record(self) -> None:
+        """Write our record into a file without entries; refuse one that somebody else made."""
+        with self._environment.begin() as transaction:
+            if transaction.get(SETTINGS) is not None:
+                return
+        with self._environment.begin(write=True) as transaction:
+            if transaction.get(SETTINGS) is None:
+                if transaction.stat()["entries"]:
+                    raise Damaged(errno.EINVAL, "another program made this LMDB file", self.path)
+                transaction.put(SETTINGS, _packed([]))
+
+    def _look_again(self) -> None:
+        """Read our record, and open what it names."""
+        with self._environment.begin() as transaction:
+            record = transaction.get(SETTINGS)
+        own = _unpacked(record, self.path)
+        for name in own - set(self.databases):
+            self.databases[name] = self._environment.open_db(_of(name), create=False)
+        self.own, self._record = own, record
+
+    def _close(self) -> None:
+        environment, self._environment = self._environment, None
+        self.begin, self.shut = self._begin_later, True
+        self.databases, self.own, self._record = {}, frozenset(), b""
+        environment.close()
+
+    def close(self) -> None:
+        """Close the environment; who uses it again opens it again.
+
+        Raises:
+            Nothing.
+        """
+        with self.lock:
+            if self._environment is not None:
+                with self._alone():
+                    self._close()
+
+    def make_synced(self) -> None:
+        """From now on have each write survive a power cut, and all before.
+
+        Raises:
+            OSError: The disk failed.
+        """
+        with self.lock:
+            self.sync = True
+            if self._environment is not None:
+                try:
+                    self._environment.sync(True)
+                except self._lmdb.Error as error:
+                    raise self.failure(error) from error
+                self.close()
+
+    # ------------------------------------------------------------------ forks
+
+    def before_fork(self) -> None:
+        """Close the environment, in the thread that forks and has all locks.
+
+        Raises:
+            Nothing.
+        """
+        if self._environment is None or self._writing:
+            return
+        self.begin, self.shut = self._begin_later, True
+        with self._left:
+            self._left.wait_for(lambda: not self._inside, _PATIENCE)
+        if self._inside:
+            self._open_gate()
+        else:
+            self._close()
+
+    def after_fork_in_child(self) -> None:
+        """Forget an environment that could not be closed: it is the parent's, and stays open there.
+
+        Raises:
+            Nothing.
+        """
+        self._inside.clear()
+        self._writing = False
+        if self._environment is not None:
+            self._environment = None
+            self.begin, self.shut = self._begin_later, True
+            self.databases, self.own, self._record = {}, frozenset(), b""
+
+
+# ---------------------------------------------------------------------- one for each folder
+
+_open: dict[str, Database] = {}
+_opening = fork_safe_lock()
+_given_back: list[Database] = []
+
+
+def opened(path: str, sync: bool, trust: bool) -> Database:
+    """Give the database of a folder, the same to all who ask; each gives it back with ``closed``.
+
+    Args:
+        path: The folder, absolute; made if it is missing.
+        sync: Whether each write is to survive a power cut. It does if anybody asked for it.
+        trust: Whether files are opened that somebody else may have written.
+
+    Returns:
+        The database, ready.
+
+    Raises:
+        MissingDependencyError: The package ``lmdb`` is not installed.
+        OSError: It cannot be opened.
+    """
+    with _opening:
+        _tidy()
+        place = os.path.realpath(path)
+        database = _open.get(place)
+        if database is None:
+            database = Database(place, sync, trust)
+        else:
+            database.check(trust)
+            if sync and not database.sync:
+                database.make_synced()
+        database.users += 1
+        try:
+            database.read(database.seen)
+            database.check(trust)  # what was planted while it was opened
+        except BaseException:
+            closed(database)
+            raise
+        _open[place] = database
+        return database
+
+
+def closed(database: Database) -> None:
+    """Give a database back; the last one closes it.
+
+    Args:
+        database: What ``opened`` gave.
+
+    Raises:
+        Nothing.
+    """
+    _given_back.append(database)
+    with _opening:
+        _tidy()
+
+
+def forgotten(database: Database) -> None:
+    """Give a database back for a handle that was forgotten, wherever its memory is just being freed.
+
+    Args:
+        database: What ``opened`` gave.
+
+    Raises:
+        Nothing.
+    """
+    _given_back.append(database)
+    # This thread may be in the middle of anything, so it waits for nobody: the next one tidies up.
+    if _opening.acquire(blocking=False):
+        try:
+            _tidy()
+        finally:
+            _opening.release()
+
+
+def _tidy() -> None:
+    while _given_back:
+        database = _given_back.pop()
+        database.users -= 1
+        if database.users == 0:
+            if _open.get(database.path) is database:
+                del _open[database.path]
+            database.close()  # nobody uses it, so there is nobody to wait for
+
+
+def _of(name: str) -> bytes:
+    return b"%s.%s" % (SETTINGS, name.encode())
+
+
+def _packed(own: list[str]) -> bytes:
+    return json.dumps({"format": _FORMAT, "databases": own}).encode()
+
+
+def _unpacked(record: bytes | None, path: str) -> frozenset[str]:
+    try:
+        settings = json.loads(record or b"")
+        version, own = settings["format"], frozenset(settings["databases"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise Damaged(errno.EINVAL, "the record of its settings is damaged", path) from error
+    if version != _FORMAT or not own.issubset(OWN):
+        raise Damaged(
+            errno.EINVAL, f"its format {version} with {sorted(own)} is newer than this pystorage knows", path
+        )
+    return own
+
+
+def _make_folder(path: str, sync: bool) -> None:
+    """Make a folder that is ours alone, and those above it that are missing."""
+    missing = []
+    above = path
+    while not os.path.isdir(above):
+        missing.append(above)
+        if above == (above := os.path.dirname(above)):
+            break
+    for folder in reversed(missing):
+        try:
+            make_folder(folder, 0o700 if folder == path else None)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.stat(folder).st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder) from None
+        if sync:
+            sync_folder(os.path.dirname(folder))

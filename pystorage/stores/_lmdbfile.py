@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 
 from pystorage._sync import fork_safe_lock, let_go_before_forks
 from pystorage.errors import MissingDependencyError
-from pystorage.stores._disk import make_folder, sync_folder
+from pystorage.stores._disk import CLOSE_ON_EXEC, NO_FOLLOW, make_folder, sync_folder
 from pystorage.stores._trust import check_found, only_ours
 
 T = TypeVar("T")
@@ -34,7 +34,9 @@ _FILES: Final = ("data.mdb", "lock.mdb")
 #: Bytes of address space, not of disk, that a file begins with.
 _FIRST_SIZE: Final = 1 << 28
 _SMALLEST_SIZE: Final = 1 << 20
-_READERS: Final = 1024
+_READERS: Final = 1000
+# Of the lock file: more than LMDB needs for so many.
+_LOCK_SIZE: Final = 1 << 16
 _SPARE: Final = 16
 # Each try is after a mended fault; a map that doubles each time passes all addresses in fewer.
 _ATTEMPTS: Final = 64
@@ -109,6 +111,8 @@ class Database:
         self.databases: dict[str, Any] = {}
         self._record = b""
         self._environment: Any = None
+        # Kept, as it must be neither used, closed nor freed in a child.
+        self._of_parent: Any = None
         self._writing = False
         # Who reads is in this list, by entries that are all the same: adding and removing one is atomic.
         self._inside: list[None] = []
@@ -293,9 +297,8 @@ class Database:
                 self._environment.open_db(_of(name), txn=transaction, create=True)
             transaction.put(SETTINGS, _packed(own))
 
-        with self.lock:
-            self.write(make)
-            self._look_again()
+        self.write(make)
+        self.read(self.seen)
 
     # ------------------------------------------------------------------ faults
 
@@ -305,7 +308,10 @@ class Database:
         if self._environment is None:
             return  # it will be opened anew
         if isinstance(fault, _Changed):
-            self._look_again()
+            try:
+                self._look_again()
+            except lmdb.Error as error:
+                self._mend(error)
         elif isinstance(fault, lmdb.MapFullError):
             # Dead readers keep pages that could be used again.
             self._environment.reader_check()
@@ -371,28 +377,42 @@ class Database:
         if self._environment is None:
             if self.users == 0:
                 raise Closed(errno.EBADF, "it was closed", self.path)
+            if self._of_parent is not None:
+                why = "this process was forked in the middle of a use of the file that did not end in time"
+                raise OSError(errno.EBUSY, why, self.path)
+            self._open_anew()
+            self._open_gate()
+        return self._environment
+
+    def _open_anew(self) -> None:
+        for _ in range(_ATTEMPTS):
             self._environment = self._opened()
             try:
                 self._environment.reader_check()  # whoever died while reading
                 self._begin_record()
                 self._look_again()
+                return
             except self._lmdb.Error as error:
                 self._close()
-                raise self.failure(error) from error
+                # Another process may have made the file larger since it was opened here.
+                if not isinstance(error, self._lmdb.MapResizedError):
+                    raise self.failure(error) from error
             except BaseException:
                 self._close()
                 raise
-            self._open_gate()
-        return self._environment
+        raise Damaged(errno.EINVAL, "it is larger than it says", self.path)
 
     def _opened(self) -> Any:
         lmdb, size = self._lmdb, _FIRST_SIZE
+        self._reserve()
         while True:
             try:
                 environment = lmdb.open(
                     self.path, map_size=size, mode=0o700, create=False, sync=self.sync, metasync=self.sync,
                     max_dbs=len(OWN), max_readers=_READERS, max_spare_txns=_SPARE,
                 )  # fmt: skip
+            except lmdb.MapResizedError:
+                continue  # another process is just making it larger
             except lmdb.Error as error:
                 short = isinstance(error, lmdb.MemoryError) or getattr(error, "code", 0) == errno.ENOMEM
                 if not short or size <= _SMALLEST_SIZE:
@@ -401,12 +421,22 @@ class Database:
                 continue
             try:
                 self._check_length(environment)
+                if self.sync:
+                    sync_folder(self.path)
             except BaseException:
                 environment.close()
                 raise
-            if self.sync:
-                sync_folder(self.path)
             return environment
+
+    def _reserve(self) -> None:
+        """Give the lock file its room on the disk, as a full one would else kill who writes to its map."""
+        flags = os.O_RDWR | os.O_CREAT | NO_FOLLOW | CLOSE_ON_EXEC
+        descriptor = os.open(os.path.join(self.path, _FILES[1]), flags, 0o600)
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(descriptor, 0, _LOCK_SIZE)
+        finally:
+            os.close(descriptor)  # this process has no locks on it yet
 
     def _check_length(self, environment: Any) -> None:
         """Refuse a file that lacks its end, as reading what is not there kills the process."""
@@ -493,7 +523,7 @@ class Database:
             self._close()
 
     def after_fork_in_child(self) -> None:
-        """Forget an environment that could not be closed: it is the parent's, and stays open there.
+        """Leave an environment alone that could not be closed: it is the parent's, and LMDB allows no other.
 
         Raises:
             Nothing.
@@ -501,7 +531,7 @@ class Database:
         self._inside.clear()
         self._writing = False
         if self._environment is not None:
-            self._environment = None
+            self._of_parent, self._environment = self._environment, None
             self.begin, self.shut = self._begin_later, True
             self.databases, self.own, self._record = {}, frozenset(), b""
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pystorage.stores._network import NetworkFilesystemWarning as NetworkFilesystemWarning
     from pystorage.stores._verify import VerifyReport as VerifyReport
     from pystorage.stores.disklru import DiskLRUStorage as DiskLRUStorage
+    from pystorage.stores.diskcache import DiskCacheStorage as DiskCacheStorage
     from pystorage.stores.file import FileStorage as FileStorage
     from pystorage.stores.lmdb import LMDBStorage as LMDBStorage
     from pystorage.stores.memory import LRUStorage as LRUStorage
@@ -73,6 +74,7 @@ _PLACES = {
     **dict.fromkeys(("LRUStorage", "MemoryStorage"), "stores.memory"),
     "ByteStorage": "bytestorage",
     "DiskLRUStorage": "stores.disklru",
+    "DiskCacheStorage": "stores.diskcache",
     "FileStorage": "stores.file",
     "NetworkFilesystemWarning": "stores._network",
     "SQLiteStorage": "stores.sqlite",

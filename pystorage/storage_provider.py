@@ -25,6 +25,7 @@ _BUILTIN: Final[dict[str, str]] = {
     "storage.lru": "pystorage.services:LRUStorageService",
     "storage.file": "pystorage.stores.file:FileStorage",
     "storage.sqlite": "pystorage.stores.sqlite:SQLiteStorage",
+    "storage.diskcache": "pystorage.stores.diskcache:DiskCacheStorage",
     "storage.lmdb": "pystorage.stores.lmdb:LMDBStorage",
     "storage.json": "pystorage.services:JSONStorageService",
     "storage.pickle": "pystorage.services:PickleStorageService",
@@ -55,6 +56,7 @@ class StorageProvider:
     STORAGE_LRU: Final = "storage.lru"
     STORAGE_FILE: Final = "storage.file"
     STORAGE_SQLITE: Final = "storage.sqlite"
+    STORAGE_DISKCACHE: Final = "storage.diskcache"
     STORAGE_LMDB: Final = "storage.lmdb"
     STORAGE_JSON: Final = "storage.json"
     STORAGE_PICKLE: Final = "storage.pickle"

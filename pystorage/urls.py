@@ -20,6 +20,7 @@ SCHEMES: dict[str, str | type] = {
     "file": "pystorage.stores.file:FileStorage",
     "disklru": "pystorage.stores.disklru:DiskLRUStorage",
     "sqlite": "pystorage.stores.sqlite:SQLiteStorage",
+    "diskcache": "pystorage.stores.diskcache:DiskCacheStorage",
     "lmdb": "pystorage.stores.lmdb:LMDBStorage",
 }
 

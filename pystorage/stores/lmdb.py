@@ -19,7 +19,8 @@ from pystorage.naming import Naming
 from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl, shown
 from pystorage.stores import _lmdbindex as index
 from pystorage.stores._lmdbentries import LMDBEntries
-from pystorage.stores._lmdbfile import Closed, Damaged, closed, forgotten, opened
+from pystorage.stores._lmdbfile import Closed, Damaged
+from pystorage.stores._lmdbhandles import closed, forgotten, opened
 from pystorage.stores._lmdbverify import verified
 from pystorage.stores._trust import Untrusted
 from pystorage.stores._verify import VerifyReport

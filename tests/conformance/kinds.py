@@ -16,3 +16,4 @@ FILES = (
 STREAMING = FILES & ~Capability.INCR | Capability.STREAM
 LMDB = FILES | Capability.BULK
 LMDB_LIMITED = LMDB | Capability.ORDERED
+DISKCACHE = FILES & ~(Capability.LOCK | Capability.SCAN)

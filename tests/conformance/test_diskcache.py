@@ -1,0 +1,75 @@
+"""DiskCacheStorage keeps the laws, on a cache and on one in shards."""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import diskcache.core
+import pytest
+
+from pystorage.storage import Storage
+from pystorage.stores.diskcache import DiskCacheStorage
+from pystorage.testing import FakeClock, StorageConformance
+from tests.conformance.kinds import DISKCACHE
+
+
+class TestDiskCacheStorageWithACodec(StorageConformance):
+    capabilities = DISKCACHE
+    options: dict[str, Any] = {"codec": "json"}  # noqa: RUF012
+
+    @pytest.fixture(autouse=True)
+    def nothing_left(self) -> None:
+        """Have the connections gone that threads of an earlier law left, as a law counts open files."""
+        gc.collect()
+
+    @pytest.fixture(autouse=True)
+    def clock(self, timer: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Have the package count on the clock of the laws, as it takes none."""
+        monkeypatch.setattr(diskcache.core, "time", SimpleNamespace(time=timer, sleep=time.sleep))
+
+    def make_storage(self, place: Path, timer: FakeClock) -> Storage[Any, Any]:
+        return DiskCacheStorage(place, **self.options)
+
+    def plant(self, place: Path, data: bytes) -> None:
+        for path in place.rglob("cache.db"):
+            database = sqlite3.connect(path)
+            with database:
+                # As a pickle, and where it was before as a value of another kind.
+                database.execute(
+                    "UPDATE Cache SET value = ?, filename = NULL, mode = 4 WHERE rowid % 2", (data,)
+                )
+                database.execute("UPDATE Cache SET value = ?, filename = NULL WHERE NOT rowid % 2", (data,))
+            database.close()
+
+
+class TestDiskCacheStorage(TestDiskCacheStorageWithACodec):
+    """Of what diskcache holds without pickling."""
+
+    options: dict[str, Any] = {}  # noqa: RUF012
+    # Integers of 64 bits is what it has.
+    test_incr_is_exact = None  # type: ignore[assignment]
+    values = (
+        "text",
+        "",
+        "caf\xe9\0\n\r\n",
+        "x" * 50_000 + "\r\n",
+        b"bytes",
+        b"",
+        b"\0" * 50_000,
+        0,
+        -1,
+        2**62,
+        0.5,
+    )
+
+
+class TestFanout(TestDiskCacheStorageWithACodec):
+    def make_storage(self, place: Path, timer: FakeClock) -> Storage[Any, Any]:
+        if not (place / "000").exists():
+            diskcache.FanoutCache(str(place), shards=3).close()
+        return DiskCacheStorage(place, codec="json")

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from pystorage.storage_provider import open_storage
     from pystorage.stores._network import NetworkFilesystemWarning as NetworkFilesystemWarning
     from pystorage.stores._verify import VerifyReport as VerifyReport
-    from pystorage.stores.disklru import DiskLRUStorage as DiskLRUStorage
     from pystorage.stores.diskcache import DiskCacheStorage as DiskCacheStorage
+    from pystorage.stores.disklru import DiskLRUStorage as DiskLRUStorage
     from pystorage.stores.file import FileStorage as FileStorage
     from pystorage.stores.lmdb import LMDBStorage as LMDBStorage
     from pystorage.stores.memory import LRUStorage as LRUStorage

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from pystorage._sync import fork_safe_lock, let_go_before_forks
 from pystorage.errors import MissingDependencyError
 from pystorage.stores._disk import CLOSE_ON_EXEC, NO_FOLLOW, make_folder, sync_folder
-from pystorage.stores._trust import check_found, only_ours
+from pystorage.stores._trust import check_ours_at, only_ours
 
 T = TypeVar("T")
 
@@ -149,7 +149,7 @@ class Database:
                 code = errno.ELOOP if stat.S_ISLNK(found.st_mode) else errno.EINVAL
                 raise OSError(code, "it is no plain file", path)
             if guarded:
-                check_found(found, path)
+                check_ours_at(path)
 
     # ------------------------------------------------------------------ reading
 

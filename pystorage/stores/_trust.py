@@ -63,7 +63,7 @@ def check_ours(descriptor: int, path: str) -> None:
         Untrusted: It belongs to somebody else, others may write to it, or it is no plain file of one name.
         OSError: It cannot be looked at.
     """
-    check_found(os.fstat(descriptor), path)
+    _check(os.fstat(descriptor), path)
 
 
 def check_ours_at(path: str) -> None:
@@ -80,19 +80,10 @@ def check_ours_at(path: str) -> None:
         found = os.lstat(path)
     except FileNotFoundError:
         return
-    check_found(found, path)
+    _check(found, path)
 
 
-def check_found(found: os.stat_result, path: str) -> None:
-    """Refuse what was seen of a file that somebody else may have written.
-
-    Args:
-        found: What was seen of it, no link followed.
-        path: Where it lies, for the message.
-
-    Raises:
-        Untrusted: It belongs to somebody else, others may write to it, or it is no plain file of one name.
-    """
+def _check(found: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise Untrusted(errno.EPERM, "it is no plain file", path)
     if not _is_ours(found):

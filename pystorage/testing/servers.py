@@ -6,13 +6,16 @@ test, ``none`` skips all tests of servers even where these are there, and withou
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -24,6 +27,8 @@ _WORDS: Final = ("", "required", "none")
 _PATIENCE: Final = 30.0
 _MOMENT: Final = 0.02
 _TAIL: Final = 2000
+# Of Linux: the signal that a process gets when the one that started it has died.
+_PR_SET_PDEATHSIG: Final = 1
 
 
 def require(server: str, missing: str | None = None) -> None:
@@ -92,7 +97,7 @@ def free_port() -> int:
 def running(
     command: Sequence[str], port: int, *, env: Mapping[str, str] | None = None, patience: float = _PATIENCE
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server while the body of a ``with`` runs.
+    """Run a server while the body of a ``with`` runs; on Linux it ends too when this process is killed.
 
     Args:
         command: The program and its arguments.
@@ -108,7 +113,9 @@ def running(
         OSError: It cannot be started.
     """
     with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
+        process = subprocess.Popen(
+            command, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=said, preexec_fn=_dying_with_us()
+        )
         try:
             fault = _not_ready(process, port, patience)
             if fault:
@@ -122,6 +129,20 @@ def running(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def _dying_with_us() -> Callable[[], None] | None:
+    """Give what a process calls before it runs the server, so that it does not outlive us."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+
+    def prepare() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it has died already
+            os._exit(1)
+
+    return prepare
 
 
 def _not_ready(process: subprocess.Popen[bytes], port: int, patience: float) -> str | None:

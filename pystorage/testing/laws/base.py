@@ -120,6 +120,9 @@ class Laws:
     #: Seconds that an entry lives when nobody says how long; None is for ever.
     default_ttl: ClassVar[float | None] = None
 
+    #: Whether what has expired goes by itself, so that ``purge`` cannot count it.
+    expires_by_itself: ClassVar[bool] = False
+
     #: Whether it was made with a codec that loads pickles, from where nobody else can write.
     loads_pickles: ClassVar[bool] = False
 
@@ -314,6 +317,21 @@ def where_bytes_cannot_be_stored(laws: type[Laws]) -> bool:
         Nothing.
     """
     return laws.bad_value is not None and not holds_bytes(laws)
+
+
+def where_the_expired_waits(laws: type[Laws]) -> bool:
+    """Tell whether what has expired stays until something removes it.
+
+    Args:
+        laws: The test class.
+
+    Returns:
+        Whether it does.
+
+    Raises:
+        Nothing.
+    """
+    return not laws.expires_by_itself
 
 
 def where_some_value_cannot_be_stored(laws: type[Laws]) -> bool:

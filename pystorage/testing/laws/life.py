@@ -11,7 +11,7 @@ import pytest
 from pystorage.errors import UnsupportedOperation
 from pystorage.storage import ABSENT, Capability
 from pystorage.testing.clock import FakeClock
-from pystorage.testing.laws.base import MISSING, AnyStorage, Laws, Opener, law
+from pystorage.testing.laws.base import MISSING, AnyStorage, Laws, Opener, law, where_the_expired_waits
 
 #: Name → a look at a storage of one entry, ``"key"``, that tells whether it is there.
 _LOOKS: Final[dict[str, Callable[[AnyStorage], bool]]] = {
@@ -308,7 +308,7 @@ class LifeLaws(Laws):
         timer.advance(1)
         assert dict(storage) == {"[]": self.value(2), "setdefault": self.value(2)}
 
-    @law(needs=Capability.TTL)
+    @law(needs=Capability.TTL, when=where_the_expired_waits)
     def test_purge_removes_what_has_expired(self, storage: AnyStorage, timer: FakeClock) -> None:
         """``purge`` removes the expired entries, no other, and counts them."""
         for number in range(5):

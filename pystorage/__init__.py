@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from pystorage.services import JSONStorageService as JSONStorageService
     from pystorage.services import LRUStorageService as LRUStorageService
     from pystorage.services import PickleStorageService as PickleStorageService
+    from pystorage.services import RedisJSONStorageService as RedisJSONStorageService
+    from pystorage.services import RedisStorageService as RedisStorageService
     from pystorage.services import StorageService as StorageService
     from pystorage.services import VolatileStorageService as VolatileStorageService
     from pystorage.storage import ABSENT as ABSENT
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from pystorage.stores.memory import LRUStorage as LRUStorage
     from pystorage.stores.memory import MemoryStorage as MemoryStorage
     from pystorage.stores.sqlite import SQLiteStorage as SQLiteStorage
+    from pystorage.stores.redis import RedisStorage as RedisStorage
     from pystorage.wrappers.base import WrapperStorage as WrapperStorage
     from pystorage.wrappers.volatile import VolatileStorage as VolatileStorage
 
@@ -62,7 +65,8 @@ _ERRORS = (
 )
 _SERVICES = (
     "DiskLRUStorageService GZipPickleStorageService JSONStorageService LRUStorageService "
-    "PickleStorageService StorageService VolatileStorageService"
+    "PickleStorageService RedisJSONStorageService RedisStorageService StorageService "
+    "VolatileStorageService"
 )
 
 #: Public name → module, and the name there where it differs.
@@ -79,6 +83,7 @@ _PLACES = {
     "NetworkFilesystemWarning": "stores._network",
     "SQLiteStorage": "stores.sqlite",
     "LMDBStorage": "stores.lmdb",
+    "RedisStorage": "stores.redis",
     "StorageProvider": "storage_provider",
     "VerifyReport": "stores._verify",
     "VolatileStorage": "wrappers.volatile",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec
@@ -12,6 +12,7 @@ from pystorage.storage import Storage, Timer
 from pystorage.stores.disklru import DiskLRUStorage
 from pystorage.stores.file import Durability, FileStorage, Layout
 from pystorage.stores.memory import LRUStorage
+from pystorage.stores.redis import RedisStorage
 from pystorage.wrappers.volatile import VolatileStorage
 
 StorageService = Storage
@@ -45,6 +46,17 @@ class DiskLRUOptions(TypedDict, total=False):
     codec: Codec | str | None
     durability: Durability
     mode: int
+    timer: Timer
+    trust: bool
+
+
+class RedisOptions(TypedDict, total=False):
+    """What ``RedisStorage`` takes besides client, URL, prefix, expiration and codec.
+
+    Raises:
+        Nothing.
+    """
+
     timer: Timer
     trust: bool
 
@@ -207,6 +219,80 @@ class DiskLRUStorageService(DiskLRUStorage[K, V]):
         **options: Unpack[DiskLRUOptions],
     ) -> None:
         super().__init__(path, suffix=suffix, limit=limit, **options)
+
+
+class RedisStorageService(RedisStorage[K, V]):
+    """Texts in Redis.
+
+    Args:
+        redis_client: A client of redis-py.
+        expiration: Seconds that an entry lives when nobody says how long, > 0; None is for ever.
+        url: Where there is no client: a URL, as of ``RedisStorage``.
+        prefix: What all its keys begin with.
+        options: More arguments of ``RedisStorage``.
+
+    Raises:
+        MissingDependencyError: redis-py is not installed (extra ``redis``).
+        StorageProviderError: The URL is malformed.
+        TypeError: Neither or both of client and URL are given.
+        ValueError: The expiration is not above 0.
+
+    Cost: as ``RedisStorage``.
+    Threads: any number.
+    Processes: any number.
+
+    Example:
+        >>> RedisStorageService(url="redis://localhost:6379")
+        RedisStorageService('redis://localhost:6379/0', prefix='pystorage:text:', codec=TextCodec())
+    """
+
+    def __init__(
+        self,
+        redis_client: Any = None,
+        expiration: float | None = None,
+        *,
+        url: str | None = None,
+        prefix: str = "pystorage:text:",
+        **options: Unpack[RedisOptions],
+    ) -> None:
+        super().__init__(redis_client, url=url, prefix=prefix, expiration=expiration, codec="text", **options)
+
+
+class RedisJSONStorageService(RedisStorage[K, V]):
+    """JSON in Redis.
+
+    Args:
+        redis_client: A client of redis-py.
+        expiration: Seconds that an entry lives when nobody says how long, > 0; None is for ever.
+        url: Where there is no client: a URL, as of ``RedisStorage``.
+        prefix: What all its keys begin with.
+        options: More arguments of ``RedisStorage``.
+
+    Raises:
+        MissingDependencyError: redis-py is not installed (extra ``redis``).
+        StorageProviderError: The URL is malformed.
+        TypeError: Neither or both of client and URL are given.
+        ValueError: The expiration is not above 0.
+
+    Cost: as ``RedisStorage``.
+    Threads: any number.
+    Processes: any number.
+
+    Example:
+        >>> RedisJSONStorageService(url="redis://localhost:6379")
+        RedisJSONStorageService('redis://localhost:6379/0', prefix='pystorage:json:', codec=JSONCodec())
+    """
+
+    def __init__(
+        self,
+        redis_client: Any = None,
+        expiration: float | None = None,
+        *,
+        url: str | None = None,
+        prefix: str = "pystorage:json:",
+        **options: Unpack[RedisOptions],
+    ) -> None:
+        super().__init__(redis_client, url=url, prefix=prefix, expiration=expiration, codec="json", **options)
 
 
 def _place(path: Path | None) -> Path:

@@ -32,6 +32,8 @@ _BUILTIN: Final[dict[str, str]] = {
     "storage.pickle.gzip": "pystorage.services:GZipPickleStorageService",
     "storage.disklru": "pystorage.services:DiskLRUStorageService",
     "storage.volatile": "pystorage.wrappers.volatile:VolatileStorage",
+    "storage.redis": "pystorage.services:RedisStorageService",
+    "storage.redis.json": "pystorage.services:RedisJSONStorageService",
 }
 
 
@@ -63,6 +65,8 @@ class StorageProvider:
     STORAGE_PICKLE_GZIP: Final = "storage.pickle.gzip"
     STORAGE_DISKLRU: Final = "storage.disklru"
     STORAGE_VOLATILE: Final = "storage.volatile"
+    STORAGE_REDIS: Final = "storage.redis"
+    STORAGE_REDIS_JSON: Final = "storage.redis.json"
 
     def __init__(self) -> None:
         self._registered: dict[str, Factory] = {}

@@ -22,6 +22,13 @@ SCHEMES: dict[str, str | type] = {
     "sqlite": "pystorage.stores.sqlite:SQLiteStorage",
     "diskcache": "pystorage.stores.diskcache:DiskCacheStorage",
     "lmdb": "pystorage.stores.lmdb:LMDBStorage",
+    "redis": "pystorage.stores.redis:RedisStorage",
+    "rediss": "pystorage.stores.redis:RedisStorage",
+    "redis+sentinel": "pystorage.stores.redis:RedisStorage",
+    "rediss+sentinel": "pystorage.stores.redis:RedisStorage",
+    "redis+cluster": "pystorage.stores.redis:RedisStorage",
+    "rediss+cluster": "pystorage.stores.redis:RedisStorage",
+    "unix": "pystorage.stores.redis:RedisStorage",
 }
 
 # At least two characters: C:\cache is a path.

@@ -251,7 +251,7 @@ class Settings:
 
     def __repr__(self) -> str:
         if isinstance(self.client, LazyCluster):
-            hosts = ",".join(f"{host}:{port}" for host, port in self.client.hosts)
+            hosts = ",".join(_address(*one) for one in self.client.hosts)
             return f"{'rediss' if self.client.settings.get('ssl') else 'redis'}+cluster://{hosts}"
         if self.is_cluster:
             nodes = sorted(self.client.nodes_manager.startup_nodes)
@@ -264,11 +264,11 @@ class Settings:
         tls = "s" if "SSL" in pool.connection_class.__name__ else ""
         if hasattr(pool, "sentinel_manager"):
             hosts = ",".join(
-                "{host}:{port}".format_map(one.connection_pool.connection_kwargs)
+                _address(**_place_of(one.connection_pool.connection_kwargs))
                 for one in pool.sentinel_manager.sentinels
             )
             return f"redis{tls}+sentinel://{hosts}/{pool.service_name}/{db}"
-        return f"redis{tls}://{known.get('host', 'localhost')}:{known.get('port', 6379)}/{db}"
+        return f"redis{tls}://{_address(**_place_of(known))}/{db}"
 
     def _cluster_tls(self) -> bool:
         settings = self.client.nodes_manager.connection_kwargs
@@ -365,7 +365,20 @@ _KEPT: Final = re.compile(
 
 
 def _kept(settings: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if _KEPT.fullmatch(name) and value is not None}
+    # A plain object stands for "not given", and means nothing in another process.
+    return {
+        name: value
+        for name, value in settings.items()
+        if _KEPT.fullmatch(name) and value is not None and type(value) is not object
+    }
+
+
+def _place_of(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: settings[name] for name in ("host", "port") if name in settings}
+
+
+def _address(host: str = "localhost", port: int = 6379) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _refuse_secrets(settings: dict[str, Any]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Final, Literal, NoReturn
+from functools import partial
+from typing import Any, ClassVar, Final, Literal, NoReturn, cast
 
 from pystorage._sync import Lease
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, header, holds_integers, resolve_codec
 from pystorage.errors import ConflictError, StorageError
+from pystorage.naming import Naming
 from pystorage.storage import (
     ABSENT,
     KEEP,
@@ -19,14 +21,15 @@ from pystorage.storage import (
     Storage,
     Timer,
     checked_ttl,
+    shown,
 )
 from pystorage.stores import _rediscommands as commands
 from pystorage.stores._redisentries import RedisEntries
-from pystorage.stores._rediserrors import RedisFailure, is_no_integer
+from pystorage.stores._rediserrors import RedisFailure, is_no_integer, meaning
 from pystorage.stores._redisleases import RedisLeases
 from pystorage.stores._redisnames import checked_prefix_bytes
 from pystorage.stores._redisplace import Settings
-from pystorage.urls import StorageURL, flag
+from pystorage.urls import StorageURL, flag, made
 
 _CAPABILITIES: Final = (
     Capability.BULK
@@ -124,7 +127,7 @@ class RedisStorage(RedisEntries[K, V]):
             self.capabilities |= Capability.INCR
         # Whether Redis reads and writes integers as the codec does.
         self._counts_natively = self._counts and codec.encode(12, "") == b"12"
-        self._leases = RedisLeases(self._place, self._begin, self._lock_failed)
+        self._leases = RedisLeases(self._place, self._begin, partial(_lock_failed, repr(self), self._naming))
 
     @classmethod
     def from_url(cls, url: StorageURL, **overrides: Any) -> RedisStorage[K, V]:
@@ -134,11 +137,8 @@ class RedisStorage(RedisEntries[K, V]):
         theirs = [piece for piece in query.split("&") if piece.partition("=")[0] not in cls.url_options]
         text = f"{scheme.lower()}:{place}" + (f"?{'&'.join(theirs)}" if any(theirs) else "")
         known = StorageURL(url.scheme, url.host, url.path, ours, url.text)
-        return super().from_url(known, **{"url": text, **overrides})
-
-    @classmethod
-    def _url_place(cls, url: StorageURL) -> tuple[Any, ...]:
-        return ()
+        options = {"url": text, **known.converted(cls.url_options), **overrides}
+        return cast("RedisStorage[K, V]", made(cls, f"the {url.scheme}: URL", (), options))
 
     # ------------------------------------------------------------------ life
 
@@ -292,9 +292,6 @@ class RedisStorage(RedisEntries[K, V]):
             raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
         return self._leases.held(self._write_name(key)[0], seconds, timeout, repr(self))
 
-    def _lock_failed(self, tried: str, name: str, error: OSError) -> NoReturn:
-        self._fail(tried, self._key(name), error)
-
     # ------------------------------------------------------------------ lifecycle
 
     def close(self) -> None:
@@ -310,8 +307,20 @@ class RedisStorage(RedisEntries[K, V]):
 
     def __repr__(self) -> str:
         state = self._state
-        shown = [f"{str(self._settings)!r}"]
+        told = [f"{str(self._settings)!r}"]
         for name, usual in (("prefix", ABSENT), ("expiration", None), ("codec", ABSENT), ("trust", False)):
             if state[name] != usual:
-                shown.append(f"{name}={state[name]!r}")
-        return f"{type(self).__name__}({', '.join(shown)})"
+                told.append(f"{name}={state[name]!r}")
+        return f"{type(self).__name__}({', '.join(told)})"
+
+
+def _lock_failed(where: str, naming: Naming, tried: str, name: str, error: OSError) -> NoReturn:
+    # Not a method: a lease that outlives the storage must not keep its connections.
+    if not isinstance(error, RedisFailure):
+        raise error
+    key = naming.key(name)
+    kind, why, todo = meaning(error)
+    failure = kind(f"could not {tried} {shown(key)} in {where}: {why}; {todo}", storage=where, key=key)
+    if isinstance(failure, OSError):
+        failure.errno = error.errno
+    raise failure from error.error

@@ -5,7 +5,7 @@ Redis serialization protocol: an array of texts with their lengths (``*2 $3 GET 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha1
@@ -101,6 +101,30 @@ def write(place: bytes, data: bytes, milliseconds: int | None, condition: bytes 
     if len(data) > _COPIED:
         return head, data, b"\r\n" + tail
     return (b"%b%b\r\n%b" % (head, data, tail),)
+
+
+def joined(commands: Iterable[Packed]) -> Packed:
+    """Put commands together into few pieces.
+
+    Args:
+        commands: What is sent for each.
+
+    Returns:
+        What is sent for all; large values still stand by themselves.
+
+    Raises:
+        Nothing.
+    """
+    pieces: list[bytes] = []
+    small: list[bytes] = []
+    for command in commands:
+        for part in command:
+            if len(part) > _COPIED:
+                pieces += [b"".join(small), part]
+                small = []
+            else:
+                small.append(part)
+    return (*pieces, b"".join(small))
 
 
 def milliseconds(ttl: float) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 
 from pystorage._sync import fork_safe_lock
 from pystorage.errors import StorageProviderError
-from pystorage.stores._rediscommands import Packed, Script
+from pystorage.stores._rediscommands import Packed, Script, joined
 from pystorage.stores._rediserrors import RedisFailure, refused
 
 # Counts forks: what a child finds of an earlier number are its parent's connections.
@@ -147,7 +147,7 @@ class Link:
         connection = self.connection
         replies: list[Any] = []
         try:
-            connection.send_packed_command([part for command in commands for part in command])
+            connection.send_packed_command(joined(commands))
             for _ in commands:
                 try:
                     replies.append(connection.read_response())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -207,26 +206,38 @@ class RedisClusterServers:
         for node in self.nodes:
             node.stop()
 
-    def move(self, slot: int, keys_too: bool = True) -> None:
-        """Move a slot to another node, or leave it half moved."""
-        ids = [str(node.client().execute_command("CLUSTER MYID"), "ascii") for node in self.nodes]
-        found = self.nodes[0].client().execute_command("CLUSTER SLOTS")
-        ports = [node.port for node in self.nodes]
-        owner = next(
-            ports.index(primary["primary"][1])
-            for (low, high), primary in found.items()
-            if low <= slot <= high
-        )
+    def move(self, slot: int, *, finish: bool = True) -> None:
+        """Move a slot and its keys to another node; or leave it half moved."""
+        ids = self._ids()
+        owner = self._owner(slot)
         other = (owner + 1) % len(ids)
         source, target = self.nodes[owner].client(), self.nodes[other].client()
         target.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", ids[owner])
         source.execute_command("CLUSTER SETSLOT", slot, "MIGRATING", ids[other])
-        keys = source.execute_command("CLUSTER GETKEYSINSLOT", slot, 1000)
-        if keys:
-            source.execute_command("MIGRATE", "127.0.0.1", ports[other], "", 0, 5000, "KEYS", *keys)
-        if keys_too:
-            for client in (target, source, *(node.client() for node in self.nodes)):
-                client.execute_command("CLUSTER SETSLOT", slot, "NODE", ids[other])
+        if finish:
+            self.finish(slot)
+
+    def finish(self, slot: int) -> None:
+        """Move what is left of a slot that is half moved."""
+        ids = self._ids()
+        owner = self._owner(slot)
+        other = (owner + 1) % len(ids)
+        source, target = self.nodes[owner].client(), self.nodes[other].client()
+        place = ("127.0.0.1", self.nodes[other].port)
+        while keys := source.execute_command("CLUSTER GETKEYSINSLOT", slot, 1000):
+            source.execute_command("MIGRATE", *place, "", 0, 5000, "KEYS", *keys)
+        for client in (target, source, *(node.client() for node in self.nodes)):
+            client.execute_command("CLUSTER SETSLOT", slot, "NODE", ids[other])
+
+    def _ids(self) -> list[str]:
+        return [str(node.client().execute_command("CLUSTER MYID"), "ascii") for node in self.nodes]
+
+    def _owner(self, slot: int) -> int:
+        ports = [node.port for node in self.nodes]
+        for low, high, (_, port, *_), *_ in self.nodes[0].client().execute_command("CLUSTER", "SLOTS"):
+            if low <= slot <= high:
+                return ports.index(port)
+        raise LookupError(f"nobody has the slot {slot}")
 
 
 @pytest.fixture(scope="session")
@@ -302,8 +313,3 @@ def sentinels_at(folder: Path) -> Iterator[RedisSentinels]:
         yield there
     finally:
         there.stop()
-
-
-def remove(folder: Path) -> None:
-    with suppress(FileNotFoundError):
-        shutil.rmtree(folder)

@@ -49,14 +49,14 @@ class ClusterPlace(RedisPlace):
         self._links: dict[str, Links] = {}
         self._layout: str | None = None
 
-    def ask(self, place: bytes, command: Packed, again: bool) -> Any:
+    def ask(self, place: bytes | str, command: Packed, again: bool) -> Any:
         return self._followed(place, again, lambda links: links.ask(command, again), command)
 
     def run(self, script: Script, place: bytes, arguments: Sequence[bytes], again: bool) -> Any:
         whole = script.whole(place, *arguments)
         return self._followed(place, again, lambda links: links.run(script, place, arguments, again), whole)
 
-    def ask_all(self, commands: Sequence[tuple[bytes, Packed]], again: bool) -> list[Any]:
+    def ask_all(self, commands: Sequence[tuple[bytes | str, Packed]], again: bool) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
         by_node: dict[str, tuple[Links, list[int]]] = {}
         for number, (place, _) in enumerate(commands):
@@ -79,7 +79,7 @@ class ClusterPlace(RedisPlace):
                 replies[number] = reply
         return replies
 
-    def groups(self, places: Sequence[bytes]) -> list[list[int]]:
+    def groups(self, places: Sequence[bytes | str]) -> list[list[int]]:
         slots: dict[int, list[int]] = {}
         keyslot = self._known().keyslot
         for number, place in enumerate(places):
@@ -102,7 +102,7 @@ class ClusterPlace(RedisPlace):
 
     # ------------------------------------------------------------------ routing
 
-    def _followed(self, place: bytes, again: bool, ask: Callable[[Links], Any], command: Packed) -> Any:
+    def _followed(self, place: bytes | str, again: bool, ask: Callable[[Links], Any], command: Packed) -> Any:
         """Ask the node that has a key, and then the one that it names."""
         pause = _FIRST_PAUSE
         target: tuple[str, int] | None = None
@@ -137,7 +137,7 @@ class ClusterPlace(RedisPlace):
             raise RedisFailure(reply) from reply
         return reply
 
-    def _node_of(self, place: bytes) -> tuple[str, Links]:
+    def _node_of(self, place: bytes | str) -> tuple[str, Links]:
         client = self._known()
         node = self._safely(lambda: client.nodes_manager.get_node_from_slot(client.keyslot(place)))
         return node.name, self._links_of(node)

@@ -5,11 +5,11 @@ Redis serialization protocol: an array of texts with their lengths (``*2 $3 GET 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha1
-from typing import Final
+from typing import Final, cast
 
 #: What is sent for one command, in one piece or several.
 Packed = tuple[bytes, ...]
@@ -63,11 +63,11 @@ def get(place: bytes) -> Packed:
     return (b"*2\r\n$3\r\nGET\r\n$%d\r\n%b\r\n" % (len(place), place),)
 
 
-def get_many(places: Sequence[bytes]) -> Packed:
+def get_many(places: Sequence[bytes | str]) -> Packed:
     """Read values.
 
     Args:
-        places: Their keys, of one slot in a cluster.
+        places: Their keys, of one slot in a cluster; texts stand for their UTF-8.
 
     Returns:
         What is sent; the reply lists the bytes, or None, of each.
@@ -75,7 +75,16 @@ def get_many(places: Sequence[bytes]) -> Packed:
     Raises:
         Nothing.
     """
-    return packed(b"MGET", *places)
+    return _packed_many("MGET", *places)
+
+
+def _packed_many(*parts: bytes | str) -> Packed:
+    """Do as ``packed``, faster for many parts where the parser of replies can do that too."""
+    try:
+        from hiredis import pack_command
+    except ImportError:
+        return packed(*(part.encode() if isinstance(part, str) else part for part in parts))
+    return (cast("Callable[[object], bytes]", pack_command)(parts),)
 
 
 def write(place: bytes, data: bytes, milliseconds: int | None, condition: bytes = b"") -> Packed:

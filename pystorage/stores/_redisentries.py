@@ -8,11 +8,11 @@ from typing import Any, NoReturn, TypeVar, cast
 
 from pystorage.bytestorage import ByteStorage
 from pystorage.codecs import Codec, header
-from pystorage.errors import CapacityError
+from pystorage.errors import CapacityError, DecodeError
 from pystorage.storage import ABSENT, Storage, Timer, checked_prefix, checked_ttl, pairs
 from pystorage.stores import _rediscommands as commands
 from pystorage.stores._rediserrors import RedisFailure, meaning
-from pystorage.stores._redisnames import RedisNaming, names_of, pattern
+from pystorage.stores._redisnames import RedisNaming, all_plain_texts, names_of, pattern
 from pystorage.stores._redisplace import RedisPlace
 
 K = TypeVar("K")
@@ -38,6 +38,7 @@ class RedisEntries(ByteStorage[K, V]):
         self._place = place
         self._ask = place.ask
         self._begin = begin
+        self._begin_text = begin.decode()
         self._life = life
 
     # ------------------------------------------------------------------ primitives
@@ -136,43 +137,36 @@ class RedisEntries(ByteStorage[K, V]):
         if self._writes_back:
             return Storage.get_many(self, keys)
         self._check_open()
-        names: dict[K, str] = {}
-        for key in keys:
-            if type(key) is str and self._plain(key):  # type: ignore[arg-type]
-                names[key] = key  # type: ignore[assignment]
-            else:
-                with suppress(KeyError):
-                    names[key] = self._read_name(key)[0]
-        head = self._begin
+        keys = list(dict.fromkeys(keys))
+        names: list[Any] = keys
+        if not all_plain_texts(keys):
+            keys, names = self._named(keys)
+        head = self._begin_text
         try:
-            found = self._read_all([head + name.encode("ascii") for name in names.values()])
+            replies = self._place.read_all([head + name for name in names])
         except OSError as error:
             self._fail("read many keys", ABSENT, error)
-        return {
-            key: self._stored_value(key, name, data)
-            for (key, name), data in zip(names.items(), found, strict=True)
-            if data is not None
-        }
-
-    def _read_all(self, places: list[bytes]) -> list[bytes | None]:
-        found: list[bytes | None] = [None] * len(places)
-        groups = self._place.groups(places)
-        if len(groups) == 1:
-            return cast("list[bytes | None]", self._ask(places[0], commands.get_many(places), True))
-        asked = []
-        for group in groups:
-            members = [places[number] for number in group]
-            asked.append((members[0], commands.get_many(members)))
-        for group, reply in zip(groups, self._ask_in_batches(asked, again=True), strict=True):
-            for number, data in zip(group, reply, strict=True):
-                found[number] = data
+        found: dict[K, V] = {}
+        decode = self._decode
+        for key, name, data in zip(keys, names, replies, strict=True):
+            if data is not None:
+                if data.startswith(header.MAGIC):
+                    data = self._opened(key, name, name, data)[1]
+                try:
+                    found[key] = decode(data, name)
+                except DecodeError:
+                    self._decoded(key, data, name)  # which says where
+                    raise
         return found
 
-    def _ask_in_batches(self, asked: list[tuple[bytes, commands.Packed]], *, again: bool) -> list[Any]:
-        replies: list[Any] = []
-        for start in range(0, len(asked), commands.BATCH):
-            replies += self._place.ask_all(asked[start : start + commands.BATCH], again)
-        return replies
+    def _named(self, keys: Iterable[K]) -> tuple[list[K], list[str]]:
+        """Give those that can be keys, and their names."""
+        known, names = [], []
+        for key in keys:
+            with suppress(KeyError):
+                names.append(self._read_name(key)[0])
+                known.append(key)
+        return known, names
 
     def _stored_value(self, key: object, name: str, data: bytes) -> V:
         if data.startswith(header.MAGIC):
@@ -204,21 +198,11 @@ class RedisEntries(ByteStorage[K, V]):
 
     def delete_many(self, keys: Iterable[K]) -> int:
         self._check_open()
-        places: dict[bytes, None] = {}
-        for key in keys:
-            with suppress(KeyError):
-                places[self._begin + self._read_name(key)[0].encode("ascii")] = None
+        places = [self._begin + name.encode("ascii") for name in self._named(dict.fromkeys(keys))[1]]
         try:
-            return self._remove_all(list(places), again=False)
+            return self._place.remove_all(places, again=False)
         except OSError as error:
             self._fail("delete many keys", ABSENT, error)
-
-    def _remove_all(self, places: list[bytes], *, again: bool) -> int:
-        asked = []
-        for group in self._place.groups(places):
-            members = [places[number] for number in group]
-            asked.append((members[0], commands.packed(b"UNLINK", *members)))
-        return sum(self._ask_in_batches(asked, again=again))
 
     # ------------------------------------------------------------------ all keys
 
@@ -262,7 +246,7 @@ class RedisEntries(ByteStorage[K, V]):
             for batch in self._place.listed(pattern(self._begin)):
                 names, plain = names_of(batch, self._begin)
                 own = names if plain else [name for name in names if self._key(name) is not ABSENT]
-                self._remove_all([self._begin + name.encode("ascii") for name in own], again=True)
+                self._place.remove_all([self._begin + name.encode("ascii") for name in own], again=True)
         except OSError as error:
             self._fail("clear", ABSENT, error)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, cast
 
 from pystorage.errors import InvalidKeyError
 from pystorage.naming import OWN, Naming
@@ -17,6 +17,7 @@ from pystorage.naming import OWN, Naming
 LONGEST: Final = 1 << 28
 
 _PLAIN = re.compile(r"[A-Za-z0-9._\-]+")
+_PLAIN_TEXT_LINES = re.compile(r"[A-Za-z0-9._\-\n]*")
 _PLAIN_LINES = re.compile(rb"[A-Za-z0-9._\-\n]*")
 _END_OF_NAME = re.compile(r"[A-Za-z0-9._%\-]\Z")
 _GLOB = re.compile(rb"[*?\[\]\\^\-]")
@@ -137,6 +138,35 @@ def lock_place(head: bytes, name: str) -> bytes:
         Nothing.
     """
     return head + _LOCK + name.encode("ascii")
+
+
+def all_plain_texts(keys: Sequence[object]) -> bool:
+    """Tell whether keys are plain texts, so that each is its own name.
+
+    Args:
+        keys: Keys.
+
+    Returns:
+        Whether all are; False is always right.
+
+    Raises:
+        Nothing.
+
+    Cost: about 60 ns a key.
+
+    Example:
+        >>> all_plain_texts(["a", "b"]), all_plain_texts(["a", "b/c"]), all_plain_texts(["a", 5])
+        (True, False, False)
+    """
+    if set(map(type, keys)) != {str}:
+        return False
+    lines = "\n".join(cast("Sequence[str]", keys))
+    return (
+        _PLAIN_TEXT_LINES.fullmatch(lines) is not None
+        and lines.count("\n") == len(keys) - 1
+        and "" not in keys
+        and len(lines) <= LONGEST
+    )
 
 
 def names_of(places: Iterable[bytes], head: bytes) -> tuple[list[str], bool]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from pystorage.errors import MissingDependencyError, StorageProviderError
-from pystorage.stores._rediscommands import BATCH, Packed, Script, packed
+from pystorage.stores._rediscommands import BATCH, Packed, Script, get_many, packed
 from pystorage.stores._rediserrors import RedisFailure
 from pystorage.stores._redislinks import Errors, Links
 from pystorage.urls import without_secrets
@@ -57,7 +57,7 @@ class RedisPlace(ABC):
         """
 
     @abstractmethod
-    def ask_all(self, commands: Sequence[tuple[bytes, Packed]], again: bool) -> list[Any]:
+    def ask_all(self, commands: Sequence[tuple[bytes | str, Packed]], again: bool) -> list[Any]:
         """Send commands on keys together and read their replies.
 
         Args:
@@ -89,7 +89,7 @@ class RedisPlace(ABC):
         """
 
     @abstractmethod
-    def groups(self, places: Sequence[bytes]) -> list[list[int]]:
+    def groups(self, places: Sequence[bytes | str]) -> list[list[int]]:
         """Sort keys into groups of which one command can take all.
 
         Args:
@@ -101,6 +101,51 @@ class RedisPlace(ABC):
         Raises:
             RedisFailure: The cluster could not be asked for its slots.
         """
+
+    def read_all(self, places: Sequence[bytes | str]) -> list[bytes | None]:
+        """Read values.
+
+        Args:
+            places: Their keys.
+
+        Returns:
+            The bytes, or None, of each.
+
+        Raises:
+            RedisFailure: A server could not be asked, or refused.
+        """
+        found: list[bytes | None] = [None] * len(places)
+        groups = self.groups(places)
+        asked = [(places[group[0]], get_many([places[number] for number in group])) for group in groups]
+        for group, reply in zip(groups, self._in_batches(asked, again=True), strict=True):
+            for number, data in zip(group, reply, strict=True):
+                found[number] = data
+        return found
+
+    def remove_all(self, places: Sequence[bytes], *, again: bool) -> int:
+        """Remove keys.
+
+        Args:
+            places: The keys.
+            again: Whether they may be removed again when a connection was lost before all replies came.
+
+        Returns:
+            How many were there.
+
+        Raises:
+            RedisFailure: A server could not be asked, or refused.
+        """
+        groups = self.groups(places)
+        asked = [
+            (places[group[0]], packed(b"UNLINK", *(places[number] for number in group))) for group in groups
+        ]
+        return sum(self._in_batches(asked, again=again))
+
+    def _in_batches(self, asked: Sequence[tuple[bytes | str, Packed]], *, again: bool) -> list[Any]:
+        replies: list[Any] = []
+        for start in range(0, len(asked), BATCH):
+            replies += self.ask_all(asked[start : start + BATCH], again)
+        return replies
 
     @abstractmethod
     def listed(self, pattern: bytes) -> Iterator[list[bytes]]:
@@ -143,7 +188,7 @@ class ServerPlace(RedisPlace):
     def ask(self, place: bytes, command: Packed, again: bool) -> Any:
         return self._links.ask(command, again)
 
-    def ask_all(self, commands: Sequence[tuple[bytes, Packed]], again: bool) -> list[Any]:
+    def ask_all(self, commands: Sequence[tuple[bytes | str, Packed]], again: bool) -> list[Any]:
         replies = self._links.ask_all([command for _, command in commands], again)
         for reply in replies:
             if isinstance(reply, self._errors.refusal):
@@ -153,8 +198,14 @@ class ServerPlace(RedisPlace):
     def run(self, script: Script, place: bytes, arguments: Sequence[bytes], again: bool) -> Any:
         return self._links.run(script, place, arguments, again)
 
-    def groups(self, places: Sequence[bytes]) -> list[list[int]]:
+    def groups(self, places: Sequence[bytes | str]) -> list[list[int]]:
         return [list(range(start, min(start + BATCH, len(places)))) for start in range(0, len(places), BATCH)]
+
+    def read_all(self, places: Sequence[bytes | str]) -> list[bytes | None]:
+        if not 0 < len(places) <= BATCH:
+            return super().read_all(places)
+        found: list[bytes | None] = self._links.ask(get_many(places), True)
+        return found
 
     def listed(self, pattern: bytes) -> Iterator[list[bytes]]:
         return listed_by(self._links, pattern)
@@ -183,8 +234,8 @@ def listed_by(links: Links, pattern: bytes) -> Iterator[list[bytes]]:
         try:
             while True:
                 command = packed(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _COUNT)
-                cursor, batch = links.ask(command, openings is None)
-                # Another server may answer now, of which this cursor says nothing.
+                cursor, batch = links.ask(command, True)
+                # Over a new connection another server may answer, of which this cursor says nothing.
                 if openings not in (None, links.openings()):
                     break
                 openings = links.openings()

@@ -72,7 +72,8 @@ class RedisStorage(RedisEntries[K, V]):
     Cost: one round trip an operation; ``pop`` two, ``swap`` two where the bytes of the old value cannot be
         told from it. ``get_many``, ``set_many`` and ``delete_many`` take one for 1,000 keys and node of a
         cluster. ``len``, iteration, ``scan``, ``clear`` and ``purge`` have the server look at all keys of
-        the database, by SCAN, never KEYS: some milliseconds for 10,000.
+        the database, by SCAN, never KEYS: some milliseconds for 10,000. Python has ``list(storage)`` ask
+        for ``len`` as well, which ``list(iter(storage))`` saves.
     Threads: any number, each with a connection of its own that it keeps, up to the client's
         ``max_connections``; beyond that they take turns.
     Processes: any number, also forked ones.

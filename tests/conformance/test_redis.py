@@ -14,7 +14,8 @@ from redis.cluster import RedisCluster
 from pystorage import RedisJSONStorageService, RedisStorage, RedisStorageService
 from pystorage.storage import Capability, Storage
 from pystorage.testing import FakeClock, StorageConformance
-from pystorage.testing.laws.base import AnyStorage, Opener
+from pystorage.testing.laws.atomic import IncrLaws
+from pystorage.testing.laws.base import AnyStorage, Laws, Opener
 from pystorage.testing.laws.bulk import BulkLaws
 from pystorage.testing.laws.keys import KeyLaws
 from pystorage.testing.laws.lifecycle import CopyLaws, ForkLaws
@@ -37,7 +38,7 @@ def prefix_of(place: Path) -> str:
     return f"{blake2b(str(place).encode(), digest_size=6).hexdigest()}:"
 
 
-class RedisLaws(StorageConformance):
+class RedisServerLaws(Laws):
     """On a server whose clock goes with the test's."""
 
     capabilities = SHARED
@@ -53,6 +54,10 @@ class RedisLaws(StorageConformance):
 
     def make_redis(self, url: str, prefix: str, timer: FakeClock) -> Storage[Any, Any]:
         return RedisStorage(url=url, prefix=prefix, timer=timer)
+
+
+class RedisLaws(RedisServerLaws, StorageConformance):
+    """All laws there."""
 
     def test_a_killed_holder_frees_its_lock(
         self, storage: AnyStorage, open_storage: Opener, timer: FakeClock
@@ -123,7 +128,7 @@ class TestRedisStorageService(RedisLaws):
         return RedisStorageService(url=url, prefix=prefix, timer=timer)
 
 
-class TestRedisJSONStorageService(RedisLaws):
+class TestRedisJSONStorageService(RedisServerLaws, MappingLaws, BulkLaws, IncrLaws, CopyLaws):
     def make_redis(self, url: str, prefix: str, timer: FakeClock) -> Storage[Any, Any]:
         return RedisJSONStorageService(url=url, prefix=prefix, timer=timer)
 

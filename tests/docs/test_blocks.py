@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pystorage.urls import SCHEMES
+from tests.servers.redis import RedisServer
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(path for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")] if path.is_file())
@@ -46,6 +47,20 @@ def name(document: Path) -> str:
     return document.relative_to(ROOT).as_posix()
 
 
+#: A server that documents speak of.
+_REDIS = re.compile(r"redis://localhost:6379(?:/0)?")
+
+
+def needs_redis(document: Path, block: Block) -> bool:
+    """Say whether a block needs a server; outside the document on Redis, such a one stands for itself."""
+    return document.stem == "redis" or _REDIS.search(block.code) is not None
+
+
+WITH_REDIS = [
+    document for document in DOCUMENTS if any(needs_redis(document, block) for block in blocks(document))
+]
+
+
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty current folder, a temporary folder of the test's own, and URL schemes for it alone."""
@@ -73,8 +88,22 @@ def test_python_runs(document: Path, elsewhere: Path, monkeypatch: pytest.Monkey
     module = types.ModuleType(re.sub(r"\W", "_", name(document)))
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for block in blocks(document):
-        if block.language == "python":
+        if block.language == "python" and not needs_redis(document, block):
             run(block, document, module.__dict__)
+
+
+@pytest.mark.parametrize("document", WITH_REDIS, ids=name)
+def test_python_with_redis_runs(
+    document: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, redis_server: RedisServer
+) -> None:
+    """On a server of the tests, in a database that was emptied."""
+    redis_server.client(db=9).flushdb()
+    module = types.ModuleType(re.sub(r"\W", "_", name(document)) + "_redis")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for block in blocks(document):
+        if block.language == "python" and needs_redis(document, block):
+            code = _REDIS.sub(redis_server.url.removesuffix("0") + "9", block.code)
+            run(Block(block.language, code, block.line), document, module.__dict__)
 
 
 def run(block: Block, document: Path, names: dict[str, object]) -> None:

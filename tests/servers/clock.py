@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 from pystorage.testing import FakeClock
 from pystorage.testing.servers import require
@@ -52,14 +53,9 @@ class _Turning(FakeClock):
 
     __slots__ = ()
 
-    server: ServerClock
-    _now = FakeClock.now
+    server: ClassVar[ServerClock]
 
-    @property  # type: ignore[override]
-    def now(self) -> float:
-        return self._now
-
-    @now.setter
-    def now(self, seconds: float) -> None:
-        self._now = seconds
-        self.server.set(seconds)
+    def __setattr__(self, name: str, value: float) -> None:
+        super().__setattr__(name, value)
+        if name == "now":
+            self.server.set(value)

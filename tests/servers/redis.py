@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,17 @@ class RedisServer:
     env: dict[str, str] | None = None
     port: int = field(default_factory=servers.free_port)
     pid: int = 0
+    #: The whole command, where it is another.
+    given: tuple[str, ...] = ()
     _stack: ExitStack = field(default_factory=ExitStack)
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
-    def command(self) -> list[str]:
-        return [self.program, "--port", str(self.port), "--dir", str(self.folder), *self.options]
+    def command(self) -> tuple[str, ...]:
+        usual = (self.program, "--port", str(self.port), "--dir", str(self.folder), *self.options)
+        return self.given or usual
 
     def start(self) -> None:
         running = servers.running(self.command(), self.port, env=self.env, patience=PATIENCE)
@@ -65,7 +69,7 @@ class RedisServer:
     def stop(self) -> None:
         self._stack.close()
 
-    def client(self, **options: Any) -> redis.Redis:
+    def client(self, **options: Any) -> Any:
         """A client of redis-py that tries once only."""
         return redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0), **options)
 
@@ -145,9 +149,7 @@ def redis_guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedS
         *("--tls-ca-cert-file", str(certificates.ca)),
     )
     server = RedisServer(name, folder, ALONE + tls, port=port)
-    server.command = lambda: [  # type: ignore[method-assign]
-        *(name, "--port", "0", "--dir", str(folder), *server.options)
-    ]
+    server.given = (name, "--port", "0", "--dir", str(folder), *server.options)
     server.start()
     try:
         yield GuardedServer(server, certificates)
@@ -196,11 +198,11 @@ class RedisClusterServers:
     def settled(self) -> None:
         """Wait until every node says that all of the cluster is well."""
         for node in self.nodes:
-            until(lambda node=node: self.is_settled(node))
+            until(partial(self.is_settled, node))
 
     def is_settled(self, node: RedisServer) -> bool:
         info = node.client().execute_command("CLUSTER INFO")
-        return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == str(len(self.nodes))
+        return (info["cluster_state"], info["cluster_known_nodes"]) == ("ok", str(len(self.nodes)))
 
     def stop(self) -> None:
         for node in self.nodes:
@@ -276,9 +278,7 @@ class RedisSentinels:
                 f"sentinel down-after-milliseconds {self.service} 500\n"
                 f"sentinel failover-timeout {self.service} 3000\n"
             )
-            sentinel.command = (  # type: ignore[method-assign]
-                lambda settings=settings: [name, str(settings), "--sentinel"]
-            )
+            sentinel.given = (name, str(settings), "--sentinel")
             self.sentinels.append(sentinel)
 
     @property
@@ -293,7 +293,7 @@ class RedisSentinels:
         for one in self.sentinels:
             one.start()
         for one in self.sentinels:
-            until(lambda one=one: self.is_settled(one))
+            until(partial(self.is_settled, one))
 
     def is_settled(self, sentinel: RedisServer) -> bool:
         known = sentinel.client().sentinel_master(self.service)

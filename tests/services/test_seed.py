@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from pystorage import MemoryStorage
 from pystorage.errors import StorageProviderError
@@ -21,6 +22,7 @@ from pystorage.services import (
 )
 from pystorage.storage_provider import StorageProvider
 from pystorage.testing import FakeClock
+from tests.servers.redis import RedisServer
 
 
 def test_loading_and_creating_storages() -> None:
@@ -152,3 +154,17 @@ def test_keys_may_be_numbers() -> None:
     storage = StorageProvider().create(StorageProvider.STORAGE_JSON)
     storage[1], storage["1"] = "a number", "a text"
     assert (storage[1], storage["1"], len(storage)) == ("a number", "a text", 2)
+
+
+def test_store_on_redis(redis_server: RedisServer) -> None:
+    redis_client = redis.from_url(redis_server.url)
+    redis_client.delete("pystorage:text:key")
+    storage = StorageProvider().create(StorageProvider.STORAGE_REDIS, redis_client=redis_client)
+    storage["key"] = "value"
+    assert storage["key"] == "value"
+    assert len(storage) == 1
+    del storage["key"]
+    with pytest.raises(KeyError) as caught:
+        storage["key"]
+    assert caught.value.args == ("key",)
+    assert len(storage) == 0

@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 import pystorage
-from pystorage import FileStorage, LRUStorage, MemoryStorage, StorageProvider, VolatileStorage
+from pystorage import FileStorage, LRUStorage, MemoryStorage, RedisStorage, StorageProvider, VolatileStorage
 from pystorage.services import (
     GZipPickleStorageService,
     JSONStorageService,
     LRUStorageService,
     PickleStorageService,
+    RedisJSONStorageService,
+    RedisStorageService,
     StorageService,
     VolatileStorageService,
 )
@@ -31,6 +33,18 @@ PROMISED: dict[Any, tuple[dict[str, Any], dict[str, Any]]] = {
     PickleStorageService: ({"path": None, "suffix": "storage.pkl"}, {}),
     GZipPickleStorageService: ({"path": None, "suffix": "storage.pkl.gz"}, {}),
     LRUStorageService: ({"memory_blocks": 10}, {}),
+    RedisStorageService: (
+        {"redis_client": None, "expiration": None},
+        {"url": None, "prefix": "pystorage:text:"},
+    ),
+    RedisJSONStorageService: (
+        {"redis_client": None, "expiration": None},
+        {"url": None, "prefix": "pystorage:json:"},
+    ),
+    RedisStorage: (
+        {"redis_client": None},
+        {"url": None, "prefix": "pystorage:", "expiration": None, "codec": None},
+    ),
     VolatileStorageService: (
         {"storage": None, "expiration": 3600},
         {"sliding": False, "jitter": 0.0, "timer": None},

@@ -25,4 +25,4 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         if " is missing: " in reason:
             reasons[reason.removeprefix("Skipped: ")] += 1
     for reason, count in sorted(reasons.items()):
-        terminalreporter.write_line(f"left out {count} tests: {reason}")
+        terminalreporter.write_line(f"tests left out: {count}, as {reason}")

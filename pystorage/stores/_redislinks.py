@@ -32,7 +32,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class Errors:
-    """The errors of a client package, told apart by what can be done about them.
+    """The errors of a client package, told apart by what can be done about them, and how it tries again.
 
     Args:
         package: ``"redis"``, or another with the same classes.
@@ -43,6 +43,8 @@ class Errors:
 
     def __init__(self, package: str) -> None:
         known: Any = import_module(f"{package}.exceptions")
+        retry: Any = import_module(f"{package}.retry")
+        backoff: Any = import_module(f"{package}.backoff")
         #: The connection is lost, or was never there.
         self.lost: type[BaseException] = known.ConnectionError
         #: The server did not answer in time.
@@ -51,6 +53,8 @@ class Errors:
         self.unanswered: tuple[type[BaseException], ...] = (self.lost, self.late, OSError)
         #: The server answered that it will not.
         self.refusal: type[BaseException] = known.ResponseError
+        #: A retry that is none.
+        self.once: Any = retry.Retry(backoff.NoBackoff(), 0)
         #: All of them.
         self.all: tuple[type[BaseException], ...] = (
             *self.unanswered,
@@ -81,6 +85,9 @@ class Link:
     def __init__(self, connection: Any, errors: Errors) -> None:
         self.connection = connection
         self.errors = errors
+        #: How often the client tries. The connection itself tries once, as else the two would multiply.
+        self.retry = connection.retry
+        connection.retry = errors.once
         self.busy = threading.Lock()
         self.user: int | None = None
         self.keeper: weakref.ref[_Nobody] | None = None
@@ -95,7 +102,11 @@ class Link:
         Raises:
             Exception: What the client raises.
         """
-        self.connection.connect()
+        try:
+            self.connection.connect()
+        except BaseException:
+            self.drop()
+            raise
         self.open = True
         self.openings += 1
 
@@ -287,7 +298,9 @@ class Links:
         """Ask over a connection that may be closed, or what must not be asked twice."""
         kept = link.open
         try:
-            if kept and not again:
+            if again:
+                return ask() if kept else self._until_asked(link, ask)
+            if kept:
                 self._look(link)
             if not link.open:
                 self._connect(link)
@@ -297,28 +310,32 @@ class Links:
         except self._errors.unanswered as error:
             if not again:
                 raise RedisFailure(error, doubtful=not refused(error, *_NOT_DONE)) from error
-            return self._anew(link, error, ask, kept=kept)
+            if not kept:
+                raise RedisFailure(error) from error
+            return self._anew(link, error, ask)
         except self._errors.all as error:
             raise RedisFailure(error) from error
 
-    def _anew(self, link: Link, error: BaseException, ask: Callable[[], Any], *, kept: bool = True) -> Any:
-        """Ask again, as often as the client's settings say."""
-        # A kept connection that is found closed is as if it had not been kept: nothing counts yet.
-        failed = [] if kept and not isinstance(error, self._errors.late) else [error]
-
-        def once_more() -> Any:
-            if failed:
-                raise failed.pop()
-            if not link.open:
-                self._connect(link)
-            return ask()
-
+    def _anew(self, link: Link, error: BaseException, ask: Callable[[], Any]) -> Any:
+        """Ask again after a kept connection failed, as often as the client's settings say."""
+        # That it was found closed is as if it had not been kept: nothing counts yet. A late reply does.
+        failed = [error] if isinstance(error, self._errors.late) else []
         try:
-            return link.connection.retry.call_with_retry(once_more, _nothing)
-        except RedisFailure:
-            raise
+            return self._until_asked(link, ask, failed)
         except self._errors.all as last:
             raise RedisFailure(last) from last
+
+    def _until_asked(self, link: Link, ask: Callable[[], Any], failed: Sequence[BaseException] = ()) -> Any:
+        earlier = list(failed)
+
+        def once_more() -> Any:
+            if earlier:
+                raise earlier.pop()
+            if not link.open:
+                link.connect()
+            return ask()
+
+        return link.retry.call_with_retry(once_more, _nothing)
 
     def _look(self, link: Link) -> None:
         """Close a connection that the server has closed while it was kept."""
@@ -330,11 +347,10 @@ class Links:
         link.drop()
 
     def _connect(self, link: Link) -> None:
-        # The client tries so often as its settings say; nothing was sent where it fails.
+        """Open a connection, trying as often as the client's settings say; nothing is sent where it fails."""
         try:
-            link.connect()
+            link.retry.call_with_retry(link.connect, _nothing)
         except self._errors.all as error:
-            link.drop()
             raise RedisFailure(error) from error
 
     # ------------------------------------------------------------------ whose connection

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,48 @@ def test_a_server_that_does_not_stop_is_killed(tmp_path: Path) -> None:
         pass
     assert process.returncode is not None
     assert process.returncode < 0
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="only Linux tells a process of its parent's end"
+)
+def test_a_server_does_not_outlive_its_tests() -> None:
+    port = servers.free_port()
+    tests = (
+        "import sys; from pystorage.testing import servers\n"
+        f"with servers.running([sys.executable, '-c', {SERVER!r}, '{port}'], {port}) as process:\n"
+        "    print(process.pid, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", tests], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert int(process.stdout.readline()) > 0
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        process.kill()
+        process.wait(30)
+        end = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 5).close()
+            except ConnectionRefusedError:
+                break
+            assert time.monotonic() < end, "the server still answers"
+
+
+@pytest.mark.parametrize(
+    "word, said",
+    [("", "tests left out: 1, as redis-server is missing: it is not on the PATH"), ("required", "1 error")],
+)
+def test_the_end_of_a_run_says_what_was_left_out(word: str, said: str) -> None:
+    tests = "tests/stores/test_redis_names.py::test_the_whole_database_may_be_ones_own"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tests],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"PATH": "", servers.VARIABLE: word},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert said in done.stdout
+    assert done.returncode == (1 if word else 0)

@@ -58,26 +58,38 @@ class ClusterPlace(RedisPlace):
 
     def ask_all(self, commands: Sequence[tuple[bytes | str, Packed]], again: bool) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
+        self._ask_nodes(commands, range(len(commands)), again, replies, once_more=again)
+        return replies
+
+    def _ask_nodes(
+        self,
+        commands: Sequence[tuple[bytes | str, Packed]],
+        numbers: Sequence[int],
+        again: bool,
+        replies: list[Any],
+        *,
+        once_more: bool,
+    ) -> None:
+        """Ask some of the commands, one node after the other."""
         by_node: dict[str, tuple[Links, list[int]]] = {}
-        for number, (place, _) in enumerate(commands):
-            name, links = self._node_of(place)
+        for number in numbers:
+            name, links = self._node_of(commands[number][0])
             by_node.setdefault(name, (links, []))[1].append(number)
-        for links, numbers in by_node.values():
+        for links, mine in by_node.values():
             try:
-                found = links.ask_all([commands[number][1] for number in numbers], again)
+                found = links.ask_all([commands[number][1] for number in mine], again)
             except RedisFailure:
-                if not again:
+                if not once_more:
                     raise
-                found = [None] * len(numbers)  # the node is gone: each by itself finds the new one, or fails
-                for at, number in enumerate(numbers):
-                    found[at] = self.ask(*commands[number], again)
-            for number, reply in zip(numbers, found, strict=True):
+                self._reload()  # another may have taken its place
+                self._ask_nodes(commands, mine, again, replies, once_more=False)
+                continue
+            for number, reply in zip(mine, found, strict=True):
                 if isinstance(reply, self._errors.refusal):
                     if not refused(reply, *_MOVED, *_ASK, *_LATER):
                         raise RedisFailure(reply) from reply
                     reply = self.ask(*commands[number], again)  # it was not done
                 replies[number] = reply
-        return replies
 
     def groups(self, places: Sequence[bytes | str]) -> list[list[int]]:
         slots: dict[int, list[int]] = {}

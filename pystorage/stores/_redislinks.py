@@ -58,9 +58,12 @@ class Errors:
         #: All of them.
         self.all: tuple[type[BaseException], ...] = (
             *self.unanswered,
-            known.RedisError,
-            known.RedisClusterException,
+            *(kind for name, kind in vars(known).items() if name in _ROOTS),
         )
+
+
+# What all errors of a package derive from, besides those of connections.
+_ROOTS: Final = ("RedisError", "RedisClusterException", "ValkeyError", "ValkeyClusterException")
 
 
 class _Nobody:
@@ -191,6 +194,8 @@ class Links:
         self._forks = _forks[0]
         self._mine = threading.local()
         self._links: list[Link] = []
+        # Which connection is waited for next when there may be no more.
+        self._turn = 0
         try:
             self._first: Link | None = self._made()
         except TypeError as error:
@@ -289,8 +294,15 @@ class Links:
             self._mine = threading.local()
             if self._forks != _forks[0]:
                 return
+        me = threading.get_ident()
         for link in links:
-            link.drop()
+            # Another thread may be in the middle of it: that comes to its end, if it does so soon.
+            held = link.user != me and link.busy.acquire(timeout=_AT_CLOSING)
+            try:
+                link.drop()
+            finally:
+                if held:
+                    link.busy.release()
 
     # ------------------------------------------------------------------ when something is lost
 
@@ -391,7 +403,9 @@ class Links:
             if all(link.user == me for link in self._links):
                 # This thread was interrupted in all of them: by a signal, or while something was collected.
                 return self._new(keep=False)
-            waited = next(link for link in self._links if link.user != me)
+            others = [link for link in self._links if link.user != me]
+            self._turn += 1
+            waited = others[self._turn % len(others)]
         waited.busy.acquire()
         return waited
 
@@ -422,6 +436,8 @@ class Links:
 
 # Settings by which a pool tells its connections that the server is to be replaced: they are not of the pool.
 _OF_THE_POOL: Final = ("maint_notifications", "maintenance_", "oss_cluster_maint", "orig_")
+# Seconds that closing waits for the threads that use a connection.
+_AT_CLOSING: Final = 1.0
 # Refusals that are told by closing the connection, or taken for that: it was not done.
 _NOT_DONE: Final = (
     "BusyLoadingError",

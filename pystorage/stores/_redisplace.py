@@ -327,17 +327,17 @@ class Settings:
 
     def __getstate__(self) -> dict[str, Any]:
         if isinstance(self.client, LazyCluster):
-            _refuse_secrets(self.client.settings)
-            return {"cluster": (self.client.hosts, _kept(self.client.settings))}
+            lazy = self.client
+            _refuse_secrets(lazy.settings)
+            return {"cluster": (lazy.hosts, _kept(lazy.settings), lazy.client_class, lazy.node_class)}
         if self.is_cluster:
             settings = dict(self.client.nodes_manager.connection_kwargs)
             _refuse_secrets(settings)
-            nodes = [
-                (node.host, node.port) for _, node in sorted(self.client.nodes_manager.startup_nodes.items())
-            ]
+            nodes = [node for _, node in sorted(self.client.nodes_manager.startup_nodes.items())]
             if self._cluster_tls():
                 settings["ssl"] = True
-            return {"cluster": (nodes, _kept(settings))}
+            hosts = [(node.host, node.port) for node in nodes]
+            return {"cluster": (hosts, _kept(settings), type(self.client), type(nodes[0]))}
         pool = self.client.connection_pool
         _refuse_secrets(pool.connection_kwargs)
         kept = _kept(pool.connection_kwargs)
@@ -349,25 +349,23 @@ class Settings:
                 _refuse_secrets(settings)
                 hosts.append((settings["host"], settings["port"]))
             tls = "SSL" in pool.connection_class.__name__
-            return {"sentinel": (hosts, _kept(manager.sentinel_kwargs), pool.service_name, tls, kept)}
-        return {"server": (pool.connection_class, pool.max_connections, kept)}
+            about = _kept(manager.sentinel_kwargs)
+            return {"sentinel": (type(manager), hosts, about, pool.service_name, tls, kept)}
+        return {"server": (type(self.client), type(pool), pool.connection_class, pool.max_connections, kept)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        _package()
         ((kind, parts),) = state.items()
         client: Any
         if kind == "cluster":
             client = LazyCluster(*parts)
         elif kind == "sentinel":
-            hosts, about, service, tls, kept = parts
-            sentinel = _class("sentinel:Sentinel")(hosts, sentinel_kwargs=about, ssl=tls, **kept)
+            sentinel_class, hosts, about, service, tls, kept = parts
+            sentinel = sentinel_class(hosts, sentinel_kwargs=about, ssl=tls, **kept)
             client = sentinel.master_for(service)
         else:
-            connection_class, limit, kept = parts
-            pool = _class("connection:ConnectionPool")(
-                connection_class=connection_class, max_connections=limit, **kept
-            )
-            client = _class("client:Redis")(connection_pool=pool)
+            client_class, pool_class, connection_class, limit, kept = parts
+            pool = pool_class(connection_class=connection_class, max_connections=limit, **kept)
+            client = client_class(connection_pool=pool)
         Settings.__init__(self, client, None)
 
     def __deepcopy__(self, memo: object) -> Settings:
@@ -385,14 +383,20 @@ class LazyCluster:
     Args:
         hosts: Some of its nodes: host and port.
         settings: Keyword arguments of ``RedisCluster``.
+        client_class: ``RedisCluster``, or another package's.
+        node_class: ``ClusterNode``, or another package's.
 
     Raises:
         Nothing.
     """
 
-    def __init__(self, hosts: Sequence[tuple[str, int]], settings: dict[str, Any]) -> None:
+    def __init__(
+        self, hosts: Sequence[tuple[str, int]], settings: dict[str, Any], client_class: Any, node_class: Any
+    ) -> None:
         self.hosts = list(hosts)
         self.settings = settings
+        self.client_class = client_class
+        self.node_class = node_class
 
     def made(self) -> Any:
         """Ask the nodes and make the client.
@@ -403,9 +407,8 @@ class LazyCluster:
         Raises:
             Exception: What the client raises.
         """
-        node = _class("cluster:ClusterNode")
-        nodes = [node(host, port) for host, port in self.hosts]
-        return _class("cluster:RedisCluster")(startup_nodes=nodes, **self.settings)
+        nodes = [self.node_class(host, port) for host, port in self.hosts]
+        return self.client_class(startup_nodes=nodes, **self.settings)
 
 
 #: What a pickle keeps of a client's settings; of the rest nothing is needed, or it is secret.
@@ -457,13 +460,13 @@ def _class(place: str) -> Any:
 
 def _package_of(client: Any) -> str:
     """Give the name of the package that a client's class is of, by the first of its bases that says so."""
-    for kind in type(client).__mro__:
+    made_by = client.client_class if isinstance(client, LazyCluster) else type(client)
+    for kind in made_by.__mro__:
         top, _, rest = kind.__module__.partition(".")
         if rest in ("client", "cluster"):
             return top
         if rest.startswith("asyncio"):
             return f"{top}.asyncio"
-    _package()
     return "redis"
 
 
@@ -491,7 +494,7 @@ def _client_of(url: str) -> Any:
         if kind == "cluster":
             if path not in ([], ["0"]):
                 raise ValueError("a cluster has the database 0 only")
-            return LazyCluster(hosts, settings)
+            return LazyCluster(hosts, settings, _class("cluster:RedisCluster"), _class("cluster:ClusterNode"))
         return _sentinel(hosts, path, settings)
     except (ValueError, TypeError) as error:
         raise StorageProviderError(f"the URL {shown!r} cannot be read: {error}") from None

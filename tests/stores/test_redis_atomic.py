@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pystorage import ABSENT, RedisStorage
+from pystorage import ABSENT, RedisStorage, VolatileStorage, memoize
+from pystorage.codecs import reencode
 from pystorage.testing.parallel import in_processes
 from tests.servers.redis import RedisServer, TurnedServer, redis_at
 
@@ -149,3 +150,42 @@ def test_a_server_whose_clock_is_wrong(redis_clock: TurnedServer, skew: float) -
     with storage.lock("name", 20, timeout=0):
         pass
     storage.clear()
+
+
+# -------------------------------------------------------------------- what is built on storages
+
+
+def test_a_new_codec_and_a_new_key_leave_the_deadline(redis_server: RedisServer) -> None:
+    old: RedisStorage[str, Any] = RedisStorage(url=redis_server.url, prefix="recoded:", codec="json")
+    old.clear()
+    old.set("lives", {"a": 1}, ttl=500)
+    old["stays"] = [1, 2]
+    new: RedisStorage[str, Any] = RedisStorage(url=redis_server.url, prefix="recoded:", codec="json+gzip")
+    assert reencode(new, "json", "json+gzip") == 2
+    assert dict(new) == {"lives": {"a": 1}, "stays": [1, 2]}
+    assert 490 < (new.ttl("lives") or 0) <= 500
+    assert new.ttl("stays") is None
+    new.clear()
+
+
+def test_wrappers_use_what_redis_does(redis_server: RedisServer) -> None:
+    inner: RedisStorage[str, Any] = RedisStorage(url=redis_server.url, prefix="wrapped:")
+    inner.clear()
+    storage = VolatileStorage(inner, expiration=50)
+    storage["key"] = 1
+    assert 49 < (inner.ttl("key") or 0) <= 50
+    assert inner["key"] == 1
+    assert storage.incr("count") == 1
+
+    calls = []
+
+    @memoize(storage)
+    def double(number: int) -> int:
+        calls.append(number)
+        return 2 * number
+
+    assert [double(4), double(4)] == [8, 8]
+    assert calls == [4]
+    assert len(inner) == 3
+    storage.clear()
+    assert len(inner) == 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.servers.redis import redis_clock, redis_cluster, redis_guarded, redis_server
-
-__all__ = ["redis_clock", "redis_cluster", "redis_guarded", "redis_server"]
+if TYPE_CHECKING:
+    from tests.servers.redis import GuardedServer, RedisClusterServers, RedisServer, TurnedServer
 
 # How long an example takes says more about what else the machine does than about the code; the time limit of
 # each whole test stays.
@@ -26,3 +27,43 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             reasons[reason.removeprefix("Skipped: ")] += 1
     for reason, count in sorted(reasons.items()):
         terminalreporter.write_line(f"tests left out: {count}, as {reason}")
+
+
+# Servers that many tests share, each with a prefix of its own. What starts them is imported when it is
+# needed, so that tests of other things need no client of theirs.
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """One server."""
+    from tests.servers.redis import redis_at
+
+    with redis_at(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_clock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TurnedServer]:
+    """A server whose clock stands still until a test turns it."""
+    from tests.servers.redis import turned_at
+
+    with turned_at(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedServer]:
+    """A server with TLS; Ann may do all with keys below ``ann:``, Bob may read them."""
+    from tests.servers.redis import guarded_at
+
+    with guarded_at(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisClusterServers]:
+    """A cluster, for tests that leave it well."""
+    from tests.servers.redis import cluster_at
+
+    with cluster_at(tmp_path_factory.mktemp("cluster")) as nodes:
+        yield nodes

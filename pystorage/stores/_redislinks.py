@@ -66,8 +66,8 @@ class Errors:
 _ROOTS: Final = ("RedisError", "RedisClusterException", "ValkeyError", "ValkeyClusterException")
 
 
-class _Nobody:
-    """Who keeps a connection: gone when its thread is."""
+class _Keeper:
+    """What a thread keeps its connection by: gone when the thread is."""
 
     __slots__ = ("__weakref__", "link")
 
@@ -93,7 +93,7 @@ class Link:
         connection.retry = errors.once
         self.busy = threading.Lock()
         self.user: int | None = None
-        self.keeper: weakref.ref[_Nobody] | None = None
+        self.keeper: weakref.ref[_Keeper] | None = None
         #: Whether it is open, as far as is known.
         self.open = False
         #: How often it was opened.
@@ -419,7 +419,7 @@ class Links:
         return link
 
     def _keep(self, link: Link) -> None:
-        keeper = _Nobody()
+        keeper = _Keeper()
         keeper.link = link
         link.keeper = weakref.ref(keeper)
         self._mine.keeper = keeper

@@ -10,11 +10,14 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pystorage.urls import SCHEMES
-from tests.servers.redis import RedisServer
+
+if TYPE_CHECKING:
+    from tests.servers.redis import RedisServer
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(path for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")] if path.is_file())

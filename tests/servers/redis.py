@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -91,13 +90,6 @@ def redis_at(folder: Path, *options: str, env: dict[str, str] | None = None) -> 
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """One server for all tests: each uses a prefix of its own."""
-    with redis_at(tmp_path_factory.mktemp("redis")) as server:
-        yield server
-
-
 @dataclass(frozen=True)
 class TurnedServer:
     """A server and the clock that it goes by."""
@@ -106,11 +98,10 @@ class TurnedServer:
     clock: ServerClock
 
 
-@pytest.fixture(scope="session")
-def redis_clock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TurnedServer]:
+@contextmanager
+def turned_at(folder: Path) -> Iterator[TurnedServer]:
     """A server whose clock stands still until a test turns it."""
     program()
-    folder = tmp_path_factory.mktemp("redis")
     clock = ServerClock(folder)
     with redis_at(folder, env=os.environ | clock.env) as server:
         yield TurnedServer(server, clock)
@@ -131,11 +122,10 @@ class GuardedServer:
         return f"rediss://ann:anns@localhost:{self.server.port}/0?ssl_ca_certs={self.certificates.ca}"
 
 
-@pytest.fixture(scope="session")
-def redis_guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedServer]:
+@contextmanager
+def guarded_at(folder: Path) -> Iterator[GuardedServer]:
     """A server with TLS; Ann may do all with keys below ``ann:``, Bob may read them."""
     name = program()
-    folder = tmp_path_factory.mktemp("redis")
     certificates = Certificates(folder)
     users = folder / "users.acl"
     users.write_text(
@@ -242,15 +232,15 @@ class RedisClusterServers:
         raise LookupError(f"nobody has the slot {slot}")
 
 
-@pytest.fixture(scope="session")
-def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisClusterServers]:
-    """A cluster for tests that leave it well."""
-    servers_there = RedisClusterServers(tmp_path_factory.mktemp("cluster"))
+@contextmanager
+def cluster_at(folder: Path) -> Iterator[RedisClusterServers]:
+    """A cluster of one's own."""
+    nodes = RedisClusterServers(folder)
     try:
-        servers_there.start()
-        yield servers_there
+        nodes.start()
+        yield nodes
     finally:
-        servers_there.stop()
+        nodes.stop()
 
 
 # ---------------------------------------------------------------------- Sentinel

@@ -12,18 +12,14 @@ from redis.cluster import RedisCluster, key_slot
 from redis.retry import Retry
 
 from pystorage import RedisStorage, UnavailableError
-from tests.servers.redis import RedisClusterServers, until
+from tests.servers.redis import RedisClusterServers, cluster_at, until
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisClusterServers]:
     """A cluster that is taken apart."""
-    servers = RedisClusterServers(tmp_path_factory.mktemp("cluster"))
-    try:
-        servers.start()
-        yield servers
-    finally:
-        servers.stop()
+    with cluster_at(tmp_path_factory.mktemp("cluster")) as nodes:
+        yield nodes
 
 
 def storage_at(cluster: RedisClusterServers, prefix: str) -> RedisStorage[str, int]:

@@ -184,10 +184,10 @@ def test_a_slow_server_is_waited_for_so_long_as_was_said(proxy: FlakyProxy) -> N
 
 
 def test_a_late_reply_is_not_taken_for_that_to_another_question(well: RedisServer) -> None:
-    storage = storage_at(well.port, socket_timeout=0.1)
+    storage = storage_at(well.port, socket_timeout=0.5)
     storage.update({f"key {number}": number for number in range(10)})
     assert storage["key 0"] == 0
-    well.client().execute_command("CLIENT", "PAUSE", "300", "ALL")
+    well.client().execute_command("CLIENT", "PAUSE", "1000", "ALL")
     with pytest.raises(UnavailableError):
         storage["key 1"]
     until(lambda: storage.get("key 2") is not None if _answers(storage) else None)
@@ -216,7 +216,7 @@ def test_what_is_doubtful_is_said_and_not_done_twice(
     proxy: FlakyProxy, use: Callable[[RedisStorage], object], done: Callable[[RedisStorage], bool]
 ) -> None:
     """The reply is lost: it was done once, however often the client would try again."""
-    storage = storage_at(proxy.port, retries=3, socket_timeout=0.2)
+    storage = storage_at(proxy.port, retries=3, socket_timeout=0.5)
     storage["key"] = 1
     use(storage)  # known to the server, and the connection open
     storage.clear()

@@ -80,6 +80,9 @@ _TODO: Final[dict[str, str]] = {
     "TimeoutError": "try again, or allow it more time (socket_timeout)",
     "ConnectionError": "look whether the server runs and can be reached, and try again",
 }
+_NOT_DONE: Final = (
+    *("BusyLoadingError", "LOADING", "AuthenticationError", "AuthorizationError", "MaxConnectionsError"),
+)
 _OTHER_TYPE: Final = "another program keeps something else than a value there: choose another prefix"
 _DOUBTFUL: Final = "whether it was done all the same is not known"
 
@@ -125,6 +128,22 @@ def refused(error: BaseException, *words: str) -> bool:
     return str(error).partition(" ")[0] in words or any(
         kind.__name__ in words for kind in type(error).__mro__
     )
+
+
+def was_not_done(error: BaseException) -> bool:
+    """Tell whether a command was surely not done, although the connection is lost.
+
+    Args:
+        error: The client's error.
+
+    Returns:
+        Whether the server had refused it.
+
+    Raises:
+        Nothing.
+    """
+    # redis-py takes these refusals for a lost connection, the last one that of a primary behind Sentinel.
+    return refused(error, *_NOT_DONE) or "master is now a slave" in str(error)
 
 
 def is_no_integer(error: BaseException) -> bool:

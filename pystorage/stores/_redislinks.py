@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 from pystorage._sync import fork_safe_lock
 from pystorage.errors import StorageProviderError
 from pystorage.stores._rediscommands import Packed, Script, joined
-from pystorage.stores._rediserrors import RedisFailure, refused
+from pystorage.stores._rediserrors import RedisFailure, refused, was_not_done
 
 # Counts forks: what a child finds of an earlier number are its parent's connections.
 _forks = [0]
@@ -321,7 +321,7 @@ class Links:
             raise
         except self._errors.unanswered as error:
             if not again:
-                raise RedisFailure(error, doubtful=not refused(error, *_NOT_DONE)) from error
+                raise RedisFailure(error, doubtful=not was_not_done(error)) from error
             if not kept:
                 raise RedisFailure(error) from error
             return self._anew(link, error, ask)
@@ -438,14 +438,6 @@ class Links:
 _OF_THE_POOL: Final = ("maint_notifications", "maintenance_", "oss_cluster_maint", "orig_")
 # Seconds that closing waits for the threads that use a connection.
 _AT_CLOSING: Final = 1.0
-# Refusals that are told by closing the connection, or taken for that: it was not done.
-_NOT_DONE: Final = (
-    "BusyLoadingError",
-    "AuthenticationError",
-    "AuthorizationError",
-    "MaxConnectionsError",
-    "LOADING",
-)
 
 
 def _nothing(*_: object) -> None:

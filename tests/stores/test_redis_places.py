@@ -6,6 +6,7 @@ import copy
 import gc
 import os
 import pickle
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from redis.retry import Retry
 import pystorage
 from pystorage import (
     CapacityError,
+    MissingDependencyError,
     RedisJSONStorageService,
     RedisStorage,
     RedisStorageService,
@@ -115,6 +117,17 @@ def test_a_wrong_url_is_refused(url: str) -> None:
 def test_a_url_of_something_else_is_refused(url: str) -> None:
     with pytest.raises(StorageProviderError, match="no URL of Redis"):
         RedisStorage(url=url)
+
+
+def test_without_redis_py_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    for make in (
+        lambda: RedisStorage(url="redis://localhost"),
+        lambda: pystorage.open("redis+cluster://localhost"),
+        lambda: StorageProvider().create(StorageProvider.STORAGE_REDIS, url="redis://localhost"),
+    ):
+        with pytest.raises(MissingDependencyError, match=r"pip install 'pystorage\[redis\]'"):
+            make()
 
 
 @pytest.mark.parametrize(

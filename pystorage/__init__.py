@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from pystorage.stores.lmdb import LMDBStorage as LMDBStorage
     from pystorage.stores.memory import LRUStorage as LRUStorage
     from pystorage.stores.memory import MemoryStorage as MemoryStorage
-    from pystorage.stores.sqlite import SQLiteStorage as SQLiteStorage
     from pystorage.stores.redis import RedisStorage as RedisStorage
+    from pystorage.stores.sqlite import SQLiteStorage as SQLiteStorage
     from pystorage.wrappers.base import WrapperStorage as WrapperStorage
     from pystorage.wrappers.volatile import VolatileStorage as VolatileStorage
 

@@ -7,6 +7,7 @@ redis-server is installed (Debian and Ubuntu: apt install redis-server).
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import Barrier
 
 from pystorage import RedisStorage, UnavailableError
 
@@ -35,7 +37,8 @@ def work(url: str) -> int:
     """Look every number up; work out what nobody has worked out yet, and say how many that were."""
     worked = 0
     with RedisStorage[int, int](url=url, prefix="example:steps:", expiration=60) as steps:
-        for number in NUMBERS:
+        # Each in an order of its own, as in one order whoever is first would stay ahead of the others.
+        for number in random.sample(NUMBERS, len(NUMBERS)):
             # One process at a time for each number; the others wait for it and then find the answer.
             with steps.lock(number, 10):
                 if number not in steps:
@@ -84,7 +87,9 @@ def share(url: str) -> None:
     ):
         steps.clear()
         totals.clear()
-        with ProcessPoolExecutor(PROCESSES) as processes:
+        # None begins before all are there, as one alone might be done before the next has started.
+        start = Barrier(PROCESSES)
+        with ProcessPoolExecutor(PROCESSES, initializer=start.wait, initargs=(30,)) as processes:
             shares = list(processes.map(work, [url] * PROCESSES))
         print(f"{PROCESSES} processes looked up {totals['looked up']} numbers.")
         print(f"Worked out were {totals['worked out']}, each once; by the processes: {shares}.")

@@ -12,7 +12,9 @@ import anyio.to_thread
 import pytest
 
 from benchmarks.conftest import Compare, in_turns
-from pystorage import FileStorage, LRUStorage, aio
+from pystorage import FileStorage, LRUStorage, RedisStorage, aio
+from pystorage.aio import AsyncStorage
+from tests.servers.redis import RedisServer, redis_at
 
 HITS = 20_000
 READS = 200
@@ -38,7 +40,7 @@ def each(times: list[tuple[float, float]], number: int) -> list[tuple[float, flo
 
 def test_a_hit_in_memory(compare: Compare, runner: asyncio.Runner) -> None:
     storage: LRUStorage[str, int] = LRUStorage(10_000)
-    storage.update((f"key {number}", number) for number in range(10_000))
+    storage.update((f"key-{number}", number) for number in range(10_000))
     face = aio.wrap(storage)
     key = "key 5000"
 
@@ -59,3 +61,60 @@ def test_a_file(compare: Compare, runner: asyncio.Runner, tmp_path: Path) -> Non
     ours = repeated(runner, lambda: face.get("key"), READS)
     times = in_turns(bare, ours, rounds=21, number=1, clock=time.process_time)
     compare.put_down("await get of a file / to_thread.run_sync", each(times, READS), ours, bar=1.2)
+
+
+# -------------------------------------------------------------------- Redis
+
+MANY = 100
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redis_at(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_face(redis_server: RedisServer, runner: asyncio.Runner) -> Iterator[AsyncStorage[str, bytes]]:
+    face: AsyncStorage[str, bytes] = aio.wrap(RedisStorage(url=redis_server.url, prefix="b:", codec="bytes"))
+    runner.run(face.set_many({f"key-{number}": b"x" * 100 for number in range(MANY)}))
+    yield face
+    runner.run(face.close())
+
+
+@pytest.fixture(params=["cashews", "aiocache"])
+def peer(
+    request: pytest.FixtureRequest, redis_server: RedisServer, runner: asyncio.Runner
+) -> Iterator[tuple[str, Any, Any]]:
+    """How a peer gets one key, and many."""
+    package = pytest.importorskip(request.param)
+    if request.param == "cashews":
+        cache = package.Cache()
+        cache.setup(redis_server.url, client_side=False)
+        get, get_many = cache.get, lambda keys: cache.get_many(*keys)
+    else:
+        serializer = package.serializers.PickleSerializer()
+        cache = package.RedisCache(serializer=serializer, endpoint="127.0.0.1", port=redis_server.port)
+        get, get_many = cache.get, cache.multi_get
+    for number in range(MANY):
+        runner.run(cache.set(f"peer-{number}", b"x" * 100))
+    yield request.param, get, get_many
+    runner.run(cache.close())
+
+
+def test_redis_get(compare: Compare, runner: asyncio.Runner, redis_face: Any, peer: Any) -> None:
+    name, get, _ = peer
+    bare = repeated(runner, lambda: get("peer-50"), READS)
+    ours = repeated(runner, lambda: redis_face.get("key-50"), READS)
+    times = in_turns(bare, ours, rounds=21, number=1, clock=time.process_time)
+    compare.put_down(f"await get from Redis / {name}", each(times, READS), ours, bar=0.6)
+
+
+def test_redis_get_many(compare: Compare, runner: asyncio.Runner, redis_face: Any, peer: Any) -> None:
+    name, _, get_many = peer
+    theirs, keys = [f"peer-{number}" for number in range(MANY)], [f"key-{number}" for number in range(MANY)]
+    assert len(runner.run(redis_face.get_many(keys))) == len(runner.run(get_many(theirs))) == MANY
+    bare = repeated(runner, lambda: get_many(theirs), READS)
+    ours = repeated(runner, lambda: redis_face.get_many(keys), READS)
+    times = in_turns(bare, ours, rounds=21, number=1, clock=time.process_time)
+    compare.put_down(f"await get_many of {MANY} from Redis / {name}", each(times, READS), ours, bar=0.3)

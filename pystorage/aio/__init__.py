@@ -3,6 +3,8 @@
 `wrap` gives the face; what it needs besides the standard library is anyio (extra ``aio``).
 """
 
+from typing import TYPE_CHECKING
+
 from pystorage.errors import MissingDependencyError
 
 try:
@@ -20,4 +22,23 @@ from pystorage.aio.storage import AsyncStorage
 from pystorage.aio.streams import ReadStream, WriteStream
 from pystorage.aio.volatile import VolatileStorage
 
-__all__ = ["AsyncLease", "AsyncStorage", "ReadStream", "VolatileStorage", "WriteStream", "wrap"]
+if TYPE_CHECKING:
+    from pystorage.aio.redis import RedisStorage
+
+__all__ = [
+    "AsyncLease",
+    "AsyncStorage",
+    "ReadStream",
+    "RedisStorage",
+    "VolatileStorage",
+    "WriteStream",
+    "wrap",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name != "RedisStorage":  # the one that is not always wanted, and takes long to import
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from pystorage.aio.redis import RedisStorage
+
+    return RedisStorage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from pystorage.aio._threads import ThreadLimit
 from pystorage.aio.lease import AsyncLease
 from pystorage.aio.storage import AsyncStorage
 from pystorage.aio.streams import ReadStream, WriteStream
+from pystorage.errors import StorageProviderError
 from pystorage.storage import (
     KEEP,
     Capability,
@@ -77,6 +79,9 @@ def wrap(storage: Storage[K, V] | AsyncStorage[K, V], *, threads: int = THREADS)
         raise TypeError(f"wrap() takes a Storage, not {type(storage).__name__}")
     if Capability.NONBLOCKING in storage.capabilities:
         return DirectStorage(storage)
+    native = _native(storage)
+    if native is not None:
+        return native
     return ThreadedStorage(storage, threads)
 
 
@@ -368,6 +373,22 @@ class DirectStorage(Face[K, V]):
 
     async def contains(self, key: K) -> bool:
         return key in self._storage
+
+
+def _native(storage: Storage[K, V]) -> AsyncStorage[K, V] | None:
+    """Give the storage that does the same without threads, if there is one."""
+    redis = sys.modules.get("pystorage.stores.redis")
+    if redis is None or not isinstance(storage, redis.RedisStorage):
+        return None
+    # A subclass of somebody's may do something else, and a codec that writes values back does so in between.
+    if not type(storage).__module__.startswith("pystorage.") or storage._writes_back:
+        return None
+    from pystorage.aio.redis import RedisStorage
+
+    try:
+        return RedisStorage.around(storage)
+    except StorageProviderError:  # its client has connections of a kind of its own
+        return None
 
 
 def _deleted(storage: Storage[K, V], key: K) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pystorage._sync import fork_safe_lock
 from pystorage.stores._rediscommands import Packed, Script, packed
@@ -13,14 +13,14 @@ from pystorage.stores._redislinks import Errors, Links
 from pystorage.stores._redisplace import LazyCluster, RedisPlace, listed_by
 
 # A key may move again while it is followed; the cluster may need a moment to agree on who has it.
-_ATTEMPTS: Final = 12
-_FIRST_PAUSE: Final = 0.02
-_LONGEST_PAUSE: Final = 0.2
-_ASKING: Final = packed(b"ASKING")
+ATTEMPTS: Final = 12
+FIRST_PAUSE: Final = 0.02
+LONGEST_PAUSE: Final = 0.2
+ASKING: Final = packed(b"ASKING")
 
-_MOVED: Final = ("MOVED", "MovedError")
-_ASK: Final = ("ASK", "AskError")
-_LATER: Final = (
+MOVED: Final = ("MOVED", "MovedError")
+ASK: Final = ("ASK", "AskError")
+LATER: Final = (
     "TRYAGAIN",
     "TryAgainError",
     "CLUSTERDOWN",
@@ -43,7 +43,8 @@ class ClusterPlace(RedisPlace):
 
     def __init__(self, client: Any, errors: Errors) -> None:
         self._given = client
-        self._errors = errors
+        #: The errors of the client's package.
+        self.errors = errors
         self._lock = fork_safe_lock()
         self._client: Any = None
         self._links: dict[str, Links] = {}
@@ -81,26 +82,26 @@ class ClusterPlace(RedisPlace):
             except RedisFailure:
                 if not once_more:
                     raise
-                self._reload()  # another may have taken its place
+                self.reload()  # another may have taken its place
                 self._ask_nodes(commands, mine, again, replies, once_more=False)
                 continue
             for number, reply in zip(mine, found, strict=True):
-                if isinstance(reply, self._errors.refusal):
-                    if not refused(reply, *_MOVED, *_ASK, *_LATER):
+                if isinstance(reply, self.errors.refusal):
+                    if not refused(reply, *MOVED, *ASK, *LATER):
                         raise RedisFailure(reply) from reply
                     reply = self.ask(*commands[number], again)  # it was not done
                 replies[number] = reply
 
     def groups(self, places: Sequence[bytes | str]) -> list[list[int]]:
         slots: dict[int, list[int]] = {}
-        keyslot = self._known().keyslot
+        keyslot = self.known().keyslot
         for number, place in enumerate(places):
             slots.setdefault(keyslot(place), []).append(number)
         return list(slots.values())
 
     def listed(self, pattern: bytes) -> Iterator[list[bytes]]:
-        self._follow_changes()
-        for node in self._safely(self._client.get_primaries):
+        self.follow_changes()
+        for node in self.primaries():
             yield from listed_by(self._links_of(node), pattern)
 
     def close(self) -> None:
@@ -116,53 +117,115 @@ class ClusterPlace(RedisPlace):
 
     def _followed(self, place: bytes | str, again: bool, ask: Callable[[Links], Any], command: Packed) -> Any:
         """Ask the node that has a key, and then the one that it names."""
-        pause = _FIRST_PAUSE
+        pause = FIRST_PAUSE
         target: tuple[str, int] | None = None
-        for left in reversed(range(_ATTEMPTS)):
+        for left in reversed(range(ATTEMPTS)):
             try:
                 if target is None:
                     return ask(self._node_of(place)[1])
-                links = self._links_at(*target)
+                links = self._links_of(self.node_at(*target))
                 target = None
                 return self._asked_there(links, command, again)
             except RedisFailure as failure:
                 error: Any = failure.error
                 if not left:
                     raise
-                if refused(error, *_MOVED):
-                    self._reload()
-                elif refused(error, *_ASK):
+                if refused(error, *MOVED):
+                    self.reload()
+                elif refused(error, *ASK):
                     target = (error.host, error.port)
-                elif refused(error, *_LATER):
+                elif refused(error, *LATER):
                     time.sleep(pause)  # the nodes are agreeing; nothing here could say when they have
-                    pause = min(2 * pause, _LONGEST_PAUSE)
-                    self._reload()
-                elif isinstance(error, self._errors.unanswered) and again and left == _ATTEMPTS - 1:
-                    self._reload()  # once: another may have taken its place
+                    pause = min(2 * pause, LONGEST_PAUSE)
+                    self.reload()
+                elif isinstance(error, self.errors.unanswered) and again and left == ATTEMPTS - 1:
+                    self.reload()  # once: another may have taken its place
                 else:
                     raise
         raise AssertionError("not reached")
 
     def _asked_there(self, links: Links, command: Packed, again: bool) -> Any:
-        reply = links.ask_all([_ASKING, command], again)[1]
-        if isinstance(reply, self._errors.refusal):
+        reply = links.ask_all([ASKING, command], again)[1]
+        if isinstance(reply, self.errors.refusal):
             raise RedisFailure(reply) from reply
         return reply
 
+    def is_known(self) -> bool:
+        """Tell whether the slots are known, so that nothing here has to ask.
+
+        Returns:
+            Whether they are.
+
+        Raises:
+            Nothing.
+        """
+        return self._client is not None
+
+    def node_of(self, place: bytes | str) -> Any:
+        """Give the node that has a key.
+
+        Args:
+            place: The key.
+
+        Returns:
+            A node of the client.
+
+        Raises:
+            RedisFailure: The cluster could not be asked for its slots.
+        """
+        client = self.known()
+        return self._safely(lambda: client.nodes_manager.get_node_from_slot(client.keyslot(place)))
+
+    def primaries(self) -> list[Any]:
+        """Give the nodes that have keys.
+
+        Returns:
+            Nodes of the client.
+
+        Raises:
+            RedisFailure: The cluster could not be asked for its slots.
+        """
+        return cast("list[Any]", self._safely(self.known().get_primaries))
+
+    def pool_of(self, node: Any) -> Any:
+        """Give the connection pool that the client has for a node.
+
+        Args:
+            node: A node of the client.
+
+        Returns:
+            Its pool.
+
+        Raises:
+            Nothing.
+        """
+        return self.known().get_redis_connection(node).connection_pool
+
     def _node_of(self, place: bytes | str) -> tuple[str, Links]:
-        client = self._known()
-        node = self._safely(lambda: client.nodes_manager.get_node_from_slot(client.keyslot(place)))
+        node = self.node_of(place)
         return node.name, self._links_of(node)
 
-    def _links_at(self, host: str, port: int) -> Links:
+    def node_at(self, host: str, port: int) -> Any:
+        """Give the node at an address, which the cluster named.
+
+        Args:
+            host: Its host.
+            port: Its port.
+
+        Returns:
+            A node of the client.
+
+        Raises:
+            RedisFailure: The cluster does not know it.
+        """
         node = self._client.get_node(host=host, port=port)
         if node is None:
-            self._reload()
+            self.reload()
             node = self._client.get_node(host=host, port=port)
         if node is None:
-            error = self._errors.lost(f"the cluster names a node that it does not know: {host}:{port}")
+            error = self.errors.lost(f"the cluster names a node that it does not know: {host}:{port}")
             raise RedisFailure(error) from error
-        return self._links_of(node)
+        return node
 
     def _links_of(self, node: Any) -> Links:
         links = self._links.get(node.name)
@@ -170,12 +233,19 @@ class ClusterPlace(RedisPlace):
             with self._lock:
                 links = self._links.get(node.name)
                 if links is None:
-                    pool = self._client.get_redis_connection(node).connection_pool
-                    links = self._links[node.name] = Links(pool, self._errors)
+                    pool = self.pool_of(node)
+                    links = self._links[node.name] = Links(pool, self.errors)
         return links
 
-    def _known(self) -> Any:
-        """Give the client, which is made when it is first needed."""
+    def known(self) -> Any:
+        """Give the client, which is made when it is first needed.
+
+        Returns:
+            A client of redis-py.
+
+        Raises:
+            RedisFailure: The cluster could not be asked for its slots.
+        """
         if self._client is None:
             with self._lock:
                 if self._client is None:
@@ -183,14 +253,22 @@ class ClusterPlace(RedisPlace):
                     self._client = self._safely(given.made) if isinstance(given, LazyCluster) else given
         return self._client
 
-    def _reload(self) -> None:
-        """Ask the nodes anew which slots they have."""
+    def reload(self) -> None:
+        """Ask the nodes anew which slots they have.
+
+        Raises:
+            RedisFailure: None of them could be asked.
+        """
         with self._lock:
             self._safely(self._client.nodes_manager.initialize)
 
-    def _follow_changes(self) -> None:
-        """Ask the nodes anew which slots they have if that has changed: a node that joined has keys too."""
-        client = self._known()
+    def follow_changes(self) -> None:
+        """Ask the nodes anew which slots they have if that has changed: a node that joined has keys too.
+
+        Raises:
+            RedisFailure: None of them could be asked.
+        """
+        client = self.known()
         layout = None
         for node in self._safely(client.get_primaries):
             try:
@@ -199,11 +277,11 @@ class ClusterPlace(RedisPlace):
             except RedisFailure:
                 continue
         if layout is None or layout != self._layout:
-            self._reload()
+            self.reload()
             self._layout = layout
 
     def _safely(self, function: Callable[[], Any]) -> Any:
         try:
             return function()
-        except self._errors.all as error:
+        except self.errors.all as error:
             raise RedisFailure(error) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -136,16 +136,26 @@ class RedisEntries(ByteStorage[K, V]):
     def get_many(self, keys: Iterable[K]) -> dict[K, V]:
         if self._writes_back:
             return Storage.get_many(self, keys)
-        self._check_open()
-        keys = list(dict.fromkeys(keys))
-        names: list[Any] = keys
-        if not all_plain_texts(keys):
-            keys, names = self._named(keys)
+        asked, names = self._asked(keys)
         head = self._begin_text
         try:
             replies = self._place.read_all([head + name for name in names])
         except OSError as error:
             self._fail("read many keys", ABSENT, error)
+        return self._found_values(asked, names, replies)
+
+    def _asked(self, keys: Iterable[K]) -> tuple[list[K], list[str]]:
+        """Give each key that is asked for once, and their names."""
+        self._check_open()
+        known = list(dict.fromkeys(keys))
+        if all_plain_texts(known):
+            return known, cast("list[str]", known)
+        return self._named(known)
+
+    def _found_values(
+        self, keys: Sequence[K], names: Sequence[str], replies: Sequence[bytes | None]
+    ) -> dict[K, V]:
+        """Decode what was found of the keys that were asked for."""
         found: dict[K, V] = {}
         decode = self._decode
         for key, name, data in zip(keys, names, replies, strict=True):

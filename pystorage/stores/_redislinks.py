@@ -428,14 +428,14 @@ class Links:
         settings = {
             name: value
             for name, value in self._pool.connection_kwargs.items()
-            if not name.startswith(_OF_THE_POOL)
+            if not name.startswith(OF_THE_POOL)
         }
         settings["decode_responses"] = False  # values are bytes, whatever else the client is used for
         return Link(self._pool.connection_class(**settings), self._errors)
 
 
 # Settings by which a pool tells its connections that the server is to be replaced: they are not of the pool.
-_OF_THE_POOL: Final = ("maint_notifications", "maintenance_", "oss_cluster_maint", "orig_")
+OF_THE_POOL: Final = ("maint_notifications", "maintenance_", "oss_cluster_maint", "orig_")
 # Seconds that closing waits for the threads that use a connection.
 _AT_CLOSING: Final = 1.0
 

@@ -17,9 +17,9 @@ from pystorage.stores._redislinks import Errors, Links
 from pystorage.urls import without_secrets
 
 # Keys that the server looks at for one reply to SCAN.
-_COUNT: Final = b"1000"
+COUNT: Final = b"1000"
 # How often a listing begins anew because its connection was lost.
-_LISTINGS: Final = 3
+LISTINGS: Final = 3
 
 #: URL schemes → whether TLS is used, and the kind of place.
 SCHEMES: Final[dict[str, tuple[bool, str]]] = {
@@ -182,8 +182,11 @@ class ServerPlace(RedisPlace):
     """
 
     def __init__(self, client: Any, errors: Errors) -> None:
-        self._links = Links(client.connection_pool, errors)
-        self._errors = errors
+        #: The client's connection pool, whose settings are used.
+        self.pool = client.connection_pool
+        #: The errors of the client's package.
+        self.errors = errors
+        self._links = Links(self.pool, errors)
 
     def ask(self, place: bytes, command: Packed, again: bool) -> Any:
         return self._links.ask(command, again)
@@ -191,7 +194,7 @@ class ServerPlace(RedisPlace):
     def ask_all(self, commands: Sequence[tuple[bytes | str, Packed]], again: bool) -> list[Any]:
         replies = self._links.ask_all([command for _, command in commands], again)
         for reply in replies:
-            if isinstance(reply, self._errors.refusal):
+            if isinstance(reply, self.errors.refusal):
                 raise RedisFailure(reply) from reply
         return replies
 
@@ -227,13 +230,13 @@ def listed_by(links: Links, pattern: bytes) -> Iterator[list[bytes]]:
     Raises:
         RedisFailure: The server could not be asked.
     """
-    left = _LISTINGS
+    left = LISTINGS
     while True:
         left -= 1
         cursor, openings = b"0", None
         try:
             while True:
-                command = packed(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _COUNT)
+                command = packed(b"SCAN", cursor, b"MATCH", pattern, b"COUNT", COUNT)
                 cursor, batch = links.ask(command, True)
                 # Over a new connection another server may answer, of which this cursor says nothing.
                 if openings not in (None, links.openings()):

@@ -42,7 +42,7 @@ _CAPABILITIES: Final = (
     | Capability.SHARED
 )
 # A conditional write fails only because another one succeeded.
-_ATTEMPTS: Final = 1000
+ATTEMPTS: Final = 1000
 
 
 class RedisStorage(RedisEntries[K, V]):
@@ -222,7 +222,7 @@ class RedisStorage(RedisEntries[K, V]):
                 expected = self._read(name)
                 if expected is None or self._stored_value(key, name, expected) != old:
                     return False
-            for _ in range(_ATTEMPTS):
+            for _ in range(ATTEMPTS):
                 found = self._run(commands.SWAP, name, expected, data, life)
                 if found == 1:
                     return True
@@ -269,7 +269,7 @@ class RedisStorage(RedisEntries[K, V]):
 
     def _rewritten_sum(self, key: K, name: str, by: int, life: int | None) -> int:
         """Add to what Redis cannot add to: integers of another form, or beyond 64 bits."""
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             found = self._read(name)
             if found is None:
                 if self._write_new(name, self._data(key, by, name), life):
@@ -284,7 +284,7 @@ class RedisStorage(RedisEntries[K, V]):
 
     def _conflict(self, tried: str, key: object) -> ConflictError:
         return self._error(
-            ConflictError, tried, key, f"others wrote it {_ATTEMPTS} times meanwhile", "try again"
+            ConflictError, tried, key, f"others wrote it {ATTEMPTS} times meanwhile", "try again"
         )
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:

@@ -136,3 +136,9 @@ def test_without_anyio_it_says_what_to_install() -> None:
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "MissingDependencyError" in said.stdout
     assert "pip install 'pystorage[aio]'" in said.stdout
+
+
+def test_the_async_storage_of_redis_is_found_by_name() -> None:
+    assert aio.RedisStorage.__module__ == "pystorage.aio.redis"
+    with pytest.raises(AttributeError, match="nothing"):
+        aio.nothing  # noqa: B018

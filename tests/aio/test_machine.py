@@ -42,7 +42,7 @@ def machine(make: Callable[[str, FakeClock], Storage[Any, Any]], portal: Any) ->
             self.model: dict[Any, tuple[int, float | None]] = {}
 
         def teardown(self) -> None:
-            self.faces[0].close()
+            self.faces[1].close()  # and the storage behind it
             self.place.cleanup()
 
         def alive(self) -> dict[Any, int]:

@@ -9,6 +9,11 @@ from setuptools import Extension, setup
 HEADERS = [
     "_table",
     "_order",
+    "_sieve",
+    "_s3fifo",
+    "_sketch",
+    "_tinylfu",
+    "_policy",
     "_deadlines",
     "_callbacks",
     "_operations",

@@ -19,7 +19,7 @@ import pytest
 
 from benchmarks.conftest import Compare
 from benchmarks.peers import LRU, missing, present
-from pystorage import LRUStorage, engine
+from pystorage import CacheStorage, LRUStorage, engine
 
 N = 10_000
 ROUNDS = 60
@@ -178,6 +178,34 @@ def test_zipf_read_through(compare: Compare, benchmark: Any) -> None:
     times = in_turns(read_through, contenders, asked, 5, bare=None)
     put_down(compare, f"Zipf read-through ({ratios['ours']:.3f} hits)", times, {"cachebox": 0.8})
     benchmark.pedantic(read_through, (contenders["ours"], asked), rounds=1)
+
+
+@pytest.mark.parametrize("policy, bar", [("fifo", None), ("sieve", 0.7), ("s3fifo", None), ("tinylfu", None)])
+def test_zipf_read_through_by_policy(policy: Any, bar: float, compare: Compare, benchmark: Any) -> None:
+    names = keys_of("str", 100_000)
+    weights = list(itertools.accumulate(1 / rank for rank in range(1, len(names) + 1)))
+    asked = random.Random(1).choices(shuffled(names), cum_weights=weights, k=1_000_000)
+    made = {name: make(N) for name, make in present(LRU).items() if name == "cachebox"}
+    contenders = {"ours": CacheStorage(N, policy=policy), **made}
+    ratio = [read_through(contenders["ours"], asked) / len(asked) for _ in range(2)][1]
+    times = in_turns(read_through, contenders, asked, 3, bare=None)
+    what = f"Zipf read-through, {policy} ({ratio:.3f} hits)"
+    put_down(compare, what, times, {} if bar is None else {"cachebox": bar})
+    benchmark.pedantic(read_through, (contenders["ours"], asked), rounds=1)
+
+
+@pytest.mark.parametrize("policy, most", [("sieve", 48), ("s3fifo", 48), ("tinylfu", 48)])
+def test_bytes_of_an_entry_by_policy(policy: Any, most: int, compare: Compare, benchmark: Any) -> None:
+    """Put down bytes in the place of microseconds, with what is remembered of keys that have left."""
+    keys = list(range(1_100_000))
+    storage = CacheStorage(1_000_000, policy=policy)
+    tracemalloc.start()
+    for key in keys:
+        storage[key] = None
+    taken = tracemalloc.get_traced_memory()[0] / len(storage) / 1e6
+    tracemalloc.stop()
+    compare.put_down(f"bytes an entry, {policy}, beside {most}", [(most / 1e6, taken)], None, bar=1.0)
+    benchmark.pedantic(lambda: None, rounds=1)
 
 
 def test_bytes_of_an_entry(compare: Compare, benchmark: Any) -> None:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pystorage.stores.disklru import DiskLRUStorage as DiskLRUStorage
     from pystorage.stores.file import FileStorage as FileStorage
     from pystorage.stores.lmdb import LMDBStorage as LMDBStorage
+    from pystorage.stores.memory import CacheStorage as CacheStorage
     from pystorage.stores.memory import LRUStorage as LRUStorage
     from pystorage.stores.memory import MemoryStorage as MemoryStorage
     from pystorage.stores.redis import RedisStorage as RedisStorage
@@ -75,7 +76,7 @@ _PLACES = {
     **dict.fromkeys(_SERVICES.split(), "services"),
     **dict.fromkeys(("ABSENT", "KEEP", "Capability", "Stats", "Storage"), "storage"),
     **dict.fromkeys(("Key", "Namespace"), "keys"),
-    **dict.fromkeys(("LRUStorage", "MemoryStorage"), "stores.memory"),
+    **dict.fromkeys(("CacheStorage", "LRUStorage", "MemoryStorage"), "stores.memory"),
     "ByteStorage": "bytestorage",
     "DiskLRUStorage": "stores.disklru",
     "DiskCacheStorage": "stores.diskcache",

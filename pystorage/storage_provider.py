@@ -23,6 +23,7 @@ _SEVERAL: Final = frozenset({"tiers", "shards", "mounts"})
 _BUILTIN: Final[dict[str, str]] = {
     "storage.memory": "pystorage.stores.memory:MemoryStorage",
     "storage.lru": "pystorage.services:LRUStorageService",
+    "storage.cache": "pystorage.stores.memory:CacheStorage",
     "storage.file": "pystorage.stores.file:FileStorage",
     "storage.sqlite": "pystorage.stores.sqlite:SQLiteStorage",
     "storage.diskcache": "pystorage.stores.diskcache:DiskCacheStorage",
@@ -56,6 +57,7 @@ class StorageProvider:
 
     STORAGE_MEMORY: Final = "storage.memory"
     STORAGE_LRU: Final = "storage.lru"
+    STORAGE_CACHE: Final = "storage.cache"
     STORAGE_FILE: Final = "storage.file"
     STORAGE_SQLITE: Final = "storage.sqlite"
     STORAGE_DISKCACHE: Final = "storage.diskcache"

@@ -17,6 +17,7 @@ SCHEMES: dict[str, str | type] = {
     "memory": "pystorage.stores.memory:MemoryStorage",
     "mem": "pystorage.stores.memory:MemoryStorage",
     "lru": "pystorage.stores.memory:LRUStorage",
+    "cache": "pystorage.stores.memory:CacheStorage",
     "file": "pystorage.stores.file:FileStorage",
     "disklru": "pystorage.stores.disklru:DiskLRUStorage",
     "sqlite": "pystorage.stores.sqlite:SQLiteStorage",

@@ -186,34 +186,32 @@ sweep(Cache *self)
     return finish(self, &dropped, false) < 0 ? -1 : (Py_ssize_t)removed;
 }
 
-/* Take all entries out at once; the list that they are in becomes the chain of what was dropped. */
+/* Take all entries out at once; the lists that they are in become the chain of what was dropped. */
 static void
 take_all_out(Cache *self, Dropped *dropped)
 {
     if (self->used == 0) {
+        order_forget(self);
         return;
     }
     Entry *entries = self->entries;
-    uint32_t first = entries[0].next, last = entries[0].prev;
     memset(self->index, 0, sizeof(uint32_t) << self->bits);
-    for (uint32_t place = first; place != 0; place = entries[place].next) {
+    for (uint32_t place = lies_after(self, 0), next; place != 0; place = next) {
+        next = lies_after(self, place);
+        drop(self, dropped, place, CLEARED);
         entries[place].hash = GONE;
-        entries[place].prev = (uint32_t)CLEARED;
         if (self->deadlines != NULL) {
             self->deadlines[place].when = INFINITY;
         }
     }
-    entries[0].next = entries[0].prev = 0;
+    for (uint32_t head = 0; head < HEADS; head++) {
+        entries[head].next = entries[head].prev = head;
+        self->lots[head] = 0;
+    }
     self->lane_used = self->heap_used = self->used = 0;
     self->weight = 0;
     self->version++;
-    if (dropped->first == 0) {
-        dropped->first = first;
-    }
-    else {
-        entries[dropped->last].next = first;
-    }
-    dropped->last = last;
+    order_forget(self);
 }
 
 /* Remove every entry. */
@@ -254,7 +252,7 @@ take_first(Cache *self)
     expire(self, &now, &dropped);
     found = self->used != 0;
     if (found) {
-        uint32_t place = self->entries[0].next;
+        uint32_t place = next_victim(self, 0);
         PyTuple_SET_ITEM(pair, 0, Py_NewRef(self->entries[place].key));
         PyTuple_SET_ITEM(pair, 1, Py_NewRef(self->entries[place].value));
         take_out(self, place, DELETED, &dropped);
@@ -279,18 +277,33 @@ all_keys(Cache *self, bool backwards)
         /* A new list may set the garbage collector off, and with it finalizers that change the cache. */
         Py_ssize_t count = (Py_ssize_t)self->used, number = 0;
         PyObject *keys = PyList_New(count);
-        if (keys == NULL) {
-            return NULL;
+        bool marked = has_marks(self);
+        uint32_t *places = PyMem_New(uint32_t, marked && count ? 2 * (size_t)count : 1);
+        if (keys == NULL || places == NULL) {
+            Py_XDECREF(keys);
+            PyMem_Free(places);
+            return keys == NULL ? NULL : PyErr_NoMemory();
         }
         Py_BEGIN_CRITICAL_SECTION(self);
-        if (count == (Py_ssize_t)self->used && count != 0) {
-            const Entry *entries = self->entries;
+        const Entry *entries = self->entries;
+        if (count != (Py_ssize_t)self->used || count == 0 || marked != has_marks(self)) {
+            /* once more, or there is nothing to do */
+        }
+        else if (marked) {
+            put_in_order(self, places);
+            for (; number < count; number++) {
+                uint32_t place = places[backwards ? count - 1 - number : number];
+                PyList_SET_ITEM(keys, number, Py_NewRef(entries[place].key));
+            }
+        }
+        else {
             uint32_t place = backwards ? entries[0].prev : entries[0].next;
             for (; place != 0; place = backwards ? entries[place].prev : entries[place].next) {
                 PyList_SET_ITEM(keys, number++, Py_NewRef(entries[place].key));
             }
         }
         Py_END_CRITICAL_SECTION();
+        PyMem_Free(places);
         if (number == count) {
             return keys;
         }
@@ -298,7 +311,7 @@ all_keys(Cache *self, bool backwards)
     }
 }
 
-/* Give a list of key, value, weight and the seconds left (None is for ever) of each entry, in order. */
+/* Give a list of key, value, weight, the seconds left (None is for ever) and mark of each entry, as they lie. */
 static PyObject *
 contents_of(Cache *self)
 {
@@ -306,6 +319,7 @@ contents_of(Cache *self)
         PyObject *key, *value;
         uint64_t weight;
         double when;
+        unsigned mark;
     } Part;
     double time = 0.0;
     PyObject *contents = NULL;
@@ -322,21 +336,20 @@ contents_of(Cache *self)
     Part *parts;
     Py_BEGIN_CRITICAL_SECTION(self);
     parts = PyMem_New(Part, self->used ? self->used : 1);
-    for (uint32_t place = self->used && parts ? self->entries[0].next : 0; place != 0;
-         place = self->entries[place].next) {
+    for (uint32_t place = parts ? lies_after(self, 0) : 0; place != 0; place = lies_after(self, place)) {
         const Entry *entry = &self->entries[place];
         parts[count++] = (Part){Py_NewRef(entry->key), Py_NewRef(entry->value), weight_of(self, place),
-                                deadline_of(self, place)};
+                                deadline_of(self, place), mark_of(self, place)};
     }
     Py_END_CRITICAL_SECTION();
     contents = parts == NULL ? PyErr_NoMemory() : PyList_New(count);
     for (; contents != NULL && number < count; number++) {
         const Part *part = &parts[number];
-        PyObject *one = part->when == INFINITY ? Py_BuildValue("OOKO", part->key, part->value,
-                                                               (unsigned long long)part->weight, Py_None)
-                                               : Py_BuildValue("OOKd", part->key, part->value,
-                                                               (unsigned long long)part->weight,
-                                                               part->when - time);
+        unsigned long long weight = part->weight;
+        PyObject *one =
+            part->when == INFINITY
+                ? Py_BuildValue("OOKOI", part->key, part->value, weight, Py_None, part->mark)
+                : Py_BuildValue("OOKdI", part->key, part->value, weight, part->when - time, part->mark);
         if (one == NULL) {
             Py_CLEAR(contents);
             break;
@@ -353,19 +366,21 @@ contents_of(Cache *self)
 
 /* Put one entry of another cache's contents in, uncounted. */
 static int
-fill_in(Cache *self, PyObject *key, PyObject *value, unsigned long long weight, double seconds)
+fill_in(Cache *self, PyObject *key, PyObject *value, unsigned long long weight, double seconds, uint8_t mark)
 {
     Now now;
     Dropped dropped = {0};
     int done = 0;
     Writing writing = {.key = key, .value = value, .weight = weight, .seconds = seconds};
+    writing.copied = true;
+    writing.mark = mark;
     writing.hash = hash_of(key);
     if (writing.hash == -1 || times(self, seconds, &now, &writing.when) < 0) {
         return -1;
     }
     Py_BEGIN_CRITICAL_SECTION(self);
     uint32_t place = find_alive(self, key, writing.hash, &now, &dropped);
-    if (place == FAILED || (place == ABSENT && insert(self, &writing) < 0)) {
+    if (place == FAILED || (place == ABSENT && insert(self, &writing) == FAILED)) {
         done = -1;
     }
     Py_END_CRITICAL_SECTION();
@@ -381,10 +396,14 @@ fault_of(const Cache *self)
     uint32_t listed = 0, dated = 0, slots = 0, spare = 0, laned = 0;
     uint64_t weight = 0;
     const Entry *entries = self->entries;
-    for (uint32_t place = self->used ? entries[0].next : 0, before = 0; place != 0;
-         before = place, place = entries[place].next) {
-        if (place >= self->filled || entries[place].prev != before || ++listed > self->used) {
-            return "the list of entries is broken";
+    for (uint32_t head = 0; self->filled != 0 && head < HEADS; head++) {
+        if (entries[entries[head].next].prev != head || entries[entries[head].prev].next != head) {
+            return "the head of a list is broken";
+        }
+    }
+    for (uint32_t place = lies_after(self, 0); place != 0; place = lies_after(self, place)) {
+        if (place >= self->filled || entries[entries[place].next].prev != place || ++listed > self->used) {
+            return "a list of entries is broken";
         }
         if (entries[place].hash == GONE || entries[place].key == NULL || entries[place].value == NULL) {
             return "an entry in the list is not whole";
@@ -427,7 +446,7 @@ fault_of(const Cache *self)
            : laned != self->lane_used                  ? "the lane is miscounted"
            : dated != self->lane_used + self->heap_used ? "a deadline is lost"
            : self->filled > self->room                 ? "there are more places than room"
-                                                       : NULL;
+                                                       : fault_of_order(self);
 }
 
 #endif

@@ -28,8 +28,7 @@ class Cache(Writer, Generic[K, V]):
 
     Args:
         maxsize: The limit, in entries, or in what the weigher gives; None is no limit.
-        recency: Whether the first to go is the one least recently used; else entries stay in the order
-            in which they came.
+        policy: Who is the first to go: ``"lru"``, ``"fifo"``, ``"sieve"``, ``"s3fifo"`` or ``"tinylfu"``.
         ttl: Seconds that an entry lives unless told otherwise, > 0; None is for ever. Not checked.
         weigher: Gives what an entry takes of the limit, a whole number ≥ 0; None is 1 for each.
         on_evict: Called with key, value and cause when an entry was removed, or its value replaced by
@@ -38,7 +37,7 @@ class Cache(Writer, Generic[K, V]):
         timer: The clock, in seconds.
 
     Raises:
-        ValueError: The limit is negative, NaN, or no whole number.
+        ValueError: The limit is negative, NaN, or no whole number; or the policy is unknown.
         TypeError: The weigher, ``on_evict`` or the timer cannot be called.
 
     Cost: O(1) for an operation on one key, O(log n) where it has a deadline.
@@ -289,10 +288,12 @@ class Cache(Writer, Generic[K, V]):
         try:
             with self._lock:
                 self._expire(now, dropped)
-                for entry in self._table.entries():
+                for entry, _ in self._table.marks():
                     if self._table.remove(entry):
                         self._deletes += 1
                         dropped.append((entry.key, entry.value, "cleared"))
+                if self._table.policy is not None:
+                    self._table.policy.forget()
         finally:
             self._tell(dropped)
 

@@ -223,12 +223,6 @@ weigh(Cache *self, PyObject *key, PyObject *value, uint64_t *weight)
     return weigh_by_asking(self, key, value, weight);
 }
 
-static inline uint64_t
-weight_of(const Cache *self, uint32_t place)
-{
-    return self->weights == NULL ? 1 : self->weights[place];
-}
-
 /* ------------------------------------------------------------------ what was dropped */
 
 /* What an operation took out of the table, the first one first. */

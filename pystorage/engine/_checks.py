@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import reprlib
-from typing import Any
+from typing import Any, Final
 
 from pystorage.errors import CapacityError
+
+#: Who is the first to go: names, in the order of ``enum policy`` in C.
+POLICIES: Final = ("lru", "fifo", "sieve", "s3fifo", "tinylfu")
 
 
 def checked_maxsize(maxsize: float | None) -> int | None:
@@ -36,6 +39,28 @@ def checked_maxsize(maxsize: float | None) -> int | None:
     if maxsize != int(maxsize):
         raise ValueError(f"maxsize must be a whole number, not {maxsize!r}")
     return int(maxsize)
+
+
+def checked_policy(policy: object) -> str:
+    """Check the name of a policy.
+
+    Args:
+        policy: The name.
+
+    Returns:
+        The name.
+
+    Raises:
+        ValueError: It is none of ``POLICIES``.
+
+    Example:
+        >>> checked_policy("sieve")
+        'sieve'
+    """
+    if isinstance(policy, str) and policy in POLICIES:
+        return str.__str__(policy)
+    known = ", ".join(map(repr, POLICIES))
+    raise ValueError(f"{policy!r} is no policy; known are {known}")
 
 
 def checked_weight(given: object) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any, Final, Literal
 
-from pystorage.engine._checks import checked_maxsize
+from pystorage.engine._checks import checked_maxsize, checked_policy
 from pystorage.engine._entry import Entry, slot_of
 from pystorage.engine._table import Table
 
@@ -35,8 +35,7 @@ class Core:
 
     Args:
         maxsize: The limit, in entries, or in what the weigher gives; None is no limit.
-        recency: Whether the first to go is the one least recently used; else entries stay in the order
-            in which they came.
+        policy: Who is the first to go: ``"lru"``, ``"fifo"``, ``"sieve"``, ``"s3fifo"`` or ``"tinylfu"``.
         ttl: Seconds that an entry lives unless told otherwise, > 0; None is for ever.
         weigher: Gives what an entry takes of the limit, a whole number ≥ 0; None is 1 for each.
         on_evict: Called with key, value and cause when an entry was removed, or its value replaced by
@@ -44,7 +43,7 @@ class Core:
         timer: The clock, in seconds.
 
     Raises:
-        ValueError: The limit is negative, NaN, or no whole number.
+        ValueError: The limit is negative, NaN, or no whole number; or the policy is unknown.
         TypeError: The weigher, ``on_evict`` or the timer cannot be called.
 
     Threads: any number.
@@ -62,6 +61,7 @@ class Core:
         "_maxsize",
         "_misses",
         "_on_evict",
+        "_policy",
         "_promote",
         "_sets",
         "_table",
@@ -73,7 +73,7 @@ class Core:
         self,
         maxsize: float | None = None,
         *,
-        recency: bool = True,
+        policy: str = "lru",
         ttl: float | None = None,
         weigher: Weigher | None = None,
         on_evict: OnEvict | None = None,
@@ -82,13 +82,15 @@ class Core:
         for name, function in (("weigher", weigher), ("on_evict", on_evict), ("timer", timer)):
             if not callable(function) and (function is not None or name == "timer"):
                 raise TypeError(f"{name} must be a function, not {type(function).__name__}")
+        self._policy: Final = checked_policy(policy)
         self._maxsize = checked_maxsize(maxsize)
         self._life = ttl
         self._weigher = weigher
         self._on_evict = on_evict
         self._timer = timer
         self._lock: Final = self._new_lock()
-        self._table: Final = Table(recency)
+        self._table: Final = Table(policy)
+        self._table.share(self._maxsize, weigher is not None)
         self._data: Final = self._table.data
         self._promote: Final = self._table.promote
         self._hits = self._misses = self._sets = 0
@@ -167,19 +169,25 @@ class Core:
 
     # ------------------------------------------------------------------ room, callbacks
 
-    def _make_room(self, now: float, dropped: Dropped) -> None:
-        """Remove what is over the limit, holding the lock; what has expired goes first."""
+    def _make_room(self, now: float, dropped: Dropped, keep: Entry | None = None) -> None:
+        """Remove what is over the limit, holding the lock; what has expired goes first.
+
+        ``keep``, which was just written, is the last to go.
+        """
         table, limit = self._table, self._maxsize
-        if limit is None or 0 < table.weight <= limit:
-            return
-        self._expire(now, dropped)
-        # With no room at all, entries without weight go as well.
-        while table.weight > limit or not limit:
-            entry = table.remove_first()
-            if entry is None:
-                return
-            self._evictions += 1
-            dropped.append((entry.key, entry.value, "evicted"))
+        if limit is not None and not 0 < table.weight <= limit:
+            self._expire(now, dropped)
+            # With no room at all, entries without weight go as well.
+            while table.weight > limit or not limit:
+                entry = table.remove_first(keep)
+                if entry is None:
+                    break
+                self._evictions += 1
+                dropped.append((entry.key, entry.value, "evicted"))
+                if table.policy is not None:
+                    table.policy.evicted(entry)
+        if table.policy is not None:
+            table.policy.settle()
 
     def _tell(self, dropped: Dropped) -> None:
         """Call ``on_evict`` for each that was dropped, whatever the other calls raise."""
@@ -203,15 +211,15 @@ class Core:
         """Give the arguments that make another cache like this one."""
         return {
             "maxsize": self._maxsize,
-            "recency": self._promote is not None,
+            "policy": self._policy,
             "ttl": self._life,
             "weigher": self._weigher,
             "on_evict": self._on_evict,
             "timer": self._timer,
         }
 
-    def _contents(self) -> list[tuple[Any, Any, int, float | None]]:
-        """Give key, value, weight and the seconds left of each entry, the first to go at the beginning."""
+    def _contents(self) -> list[tuple[Any, Any, int, float | None, int]]:
+        """Give key, value, weight, the seconds left and the policy's mark of each entry, as they lie."""
         self._sweep()
         now = self._timer()
         with self._lock:
@@ -221,13 +229,14 @@ class Core:
                     entry.value,
                     entry.weight,
                     None if entry.deadline is None else entry.deadline - now,
+                    mark,
                 )
-                for entry in self._table.entries()
+                for entry, mark in self._table.marks()
             ]
 
-    def _fill(self, contents: Iterable[tuple[Any, Any, int, float | None]]) -> None:
+    def _fill(self, contents: Iterable[tuple[Any, Any, int, float | None, int]]) -> None:
         """Put in what ``_contents`` of another cache gave, uncounted."""
-        for key, value, weight, seconds in contents:
+        for key, value, weight, seconds, mark in contents:
             entry = Entry(slot_of(key), key, value, weight, self._times(seconds)[1])
             with self._lock:
-                self._table.insert(entry)
+                self._table.insert(entry, mark)

@@ -19,7 +19,7 @@
 #ifndef PYSTORAGE_DEADLINES_H
 #define PYSTORAGE_DEADLINES_H
 
-#include "_order.h"
+#include "_table.h"
 #include <time.h>
 
 #define IN_HEAP UINT32_MAX

@@ -4,7 +4,12 @@
    and the module; the headers have what it does:
 
      _table.h       places and index: key -> entry
-     _order.h       the list that says who is the first to go
+     _order.h       lists of places, and marks
+     _policy.h      the policies, which say by these who is the first to go; the longer ones have their own:
+     _sieve.h       SIEVE
+     _s3fifo.h      S3-FIFO
+     _sketch.h      how often keys were asked for
+     _tinylfu.h     W-TinyLFU
      _deadlines.h   the clock, and who expires next
      _callbacks.h   the timer, the weigher, `on_evict`, errors
      _operations.h  the operations on one key
@@ -15,7 +20,7 @@
      _function.h    the type `CachedFunction`, which keeps the results of a function in a cache
      _front.h       the type `Front`, the base of memoized functions
 
-   The type has no `__new__` of its own: memory of zeroes is an empty cache without a limit. All state is of
+   The type has no `__new__` of its own: memory of zeroes is an empty LRU without a limit. All state is of
    the module or of a cache, so each interpreter has its own. */
 
 #define PY_SSIZE_T_CLEAN
@@ -32,7 +37,7 @@ cache_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->weigher);
     Py_VISIT(self->on_evict);
     Py_VISIT(self->life_given);
-    for (uint32_t place = 1; place < self->filled; place++) {
+    for (uint32_t place = HEADS; place < self->filled; place++) {
         Py_VISIT(self->entries[place].key); /* dropped ones too; NULL where the place is free */
         Py_VISIT(self->entries[place].value);
     }
@@ -66,13 +71,16 @@ cache_dealloc(PyObject *object)
     /* Nobody else has it any more, so the arrays are taken apart as they are. */
     uint32_t filled = self->filled;
     self->filled = self->used = 0;
-    for (uint32_t place = 1; place < filled; place++) {
+    for (uint32_t place = HEADS; place < filled; place++) {
         Py_XDECREF(self->entries[place].key);
         Py_XDECREF(self->entries[place].value);
     }
     PyMem_Free(self->index);
     PyMem_Free(self->memory);
     PyMem_Free(self->weights);
+    PyMem_Free(self->marks);
+    PyMem_Free(self->ghosts);
+    PyMem_Free(self->sketch);
     PyMem_Free(self->deadlines);
     PyMem_Free(self->heap);
     Py_XDECREF(self->maxsize);
@@ -88,15 +96,16 @@ cache_dealloc(PyObject *object)
 static int
 cache_init(PyObject *object, PyObject *given, PyObject *named)
 {
-    static char *names[] = {"maxsize", "recency", "ttl", "weigher", "on_evict", "timer", NULL};
+    static char *names[] = {"maxsize", "policy", "ttl", "weigher", "on_evict", "timer", NULL};
     Cache *self = SELF(object);
-    PyObject *maxsize = Py_None, *ttl = NULL, *weigher = NULL, *on_evict = NULL, *timer = NULL, *shown;
-    int recency = 1;
+    PyObject *maxsize = Py_None, *name = NULL, *ttl = NULL, *weigher = NULL, *on_evict = NULL, *timer = NULL;
+    PyObject *shown;
+    enum policy policy;
     bool limited;
     uint64_t limit;
     double life = INFINITY;
     State *state = state_of(Py_TYPE(object));
-    if (state == NULL || !PyArg_ParseTupleAndKeywords(given, named, "|O$pOOOO:Cache", names, &maxsize, &recency,
+    if (state == NULL || !PyArg_ParseTupleAndKeywords(given, named, "|O$OOOOO:Cache", names, &maxsize, &name,
                                                       &ttl, &weigher, &on_evict, &timer)) {
         return -1;
     }
@@ -104,7 +113,8 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
     weigher = not_none(weigher);
     on_evict = not_none(on_evict);
     if (!is_function("weigher", weigher) || !is_function("on_evict", on_evict) || !is_function("timer", timer) ||
-        (ttl != NULL && !seconds_of(ttl, &life)) || read_limit(maxsize, &shown, &limited, &limit) < 0) {
+        (ttl != NULL && !seconds_of(ttl, &life)) || read_policy(name, &policy) < 0 ||
+        read_limit(maxsize, &shown, &limited, &limit) < 0) {
         return -1;
     }
     /* One that was in use is emptied without a word, and lets go of the old settings last. */
@@ -119,12 +129,21 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
         (void)finish(self, &dropped, false);
     }
     PyMem_Free(self->weights);
+    PyMem_Free(self->marks);
     self->weights = NULL;
+    self->marks = NULL;
     if (weigher != NULL && self->room != 0) {
         self->weights = PyMem_New(uint64_t, self->room);
         short_of_memory = self->weights == NULL;
     }
+    if (policy > FIFO && self->room != 0) {
+        self->marks = PyMem_New(uint8_t, self->room);
+        short_of_memory |= self->marks == NULL;
+    }
     if (short_of_memory) {
+        PyMem_Free(self->weights);
+        self->weights = NULL;
+        self->policy = LRU;
         old[0] = shown;
         old[1] = self->weigher;
         self->weigher = NULL;
@@ -138,7 +157,8 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
         self->maxsize = shown;
         self->limited = limited;
         self->limit = limit;
-        self->by_age = !recency;
+        self->policy = policy;
+        order_limit(self);
         self->mortal = life != INFINITY;
         self->life = life;
         self->life_given = Py_XNewRef(ttl);
@@ -182,6 +202,12 @@ get_currsize(PyObject *self, void *Py_UNUSED(none))
 }
 
 static PyObject *
+get_policy(PyObject *self, void *Py_UNUSED(none))
+{
+    return PyUnicode_FromString(POLICY_NAMES[SELF(self)->policy]);
+}
+
+static PyObject *
 get_timer(PyObject *self, void *Py_UNUSED(none))
 {
     PyObject *timer;
@@ -214,6 +240,7 @@ static PyGetSetDef attributes[] = {
     {"currsize", get_currsize, NULL, "What the entries take of the limit.", NULL},
     {"timer", get_timer, NULL, "The clock that deadlines are counted on: a function that gives seconds.", NULL},
     {"_maxsize", get_maxsize, NULL, NULL, NULL},
+    {"_policy", get_policy, NULL, NULL, NULL},
     {"_timer", get_timer, NULL, NULL, NULL},
     {"_life", get_life, NULL, NULL, NULL},
     {"_weigher", get_weigher, NULL, NULL, NULL},
@@ -264,7 +291,7 @@ static PyMethodDef methods[] = {
 };
 
 PyDoc_STRVAR(documentation,
-             "Cache(maxsize=None, *, recency=True, ttl=None, weigher=None, on_evict=None, timer=time.monotonic)\n"
+             "Cache(maxsize=None, *, policy='lru', ttl=None, weigher=None, on_evict=None, timer=time.monotonic)\n"
              "--\n\n"
              "A mapping in memory that keeps within a limit, forgets in time and says what it drops.");
 

@@ -28,7 +28,7 @@ class Entry:
         them the other way round, so that nobody gets an old value for the sake of a new deadline.
     """
 
-    __slots__ = ("deadline", "key", "slot", "stored", "ticket", "value", "weight")
+    __slots__ = ("deadline", "key", "mark", "queue", "slot", "stored", "ticket", "value", "weight")
 
     def __init__(self, slot: Any, key: Any, value: Any, weight: int, deadline: float | None) -> None:
         self.slot = slot
@@ -38,6 +38,9 @@ class Entry:
         self.deadline = deadline
         #: Its place among the deadlines; 0 is none.
         self.ticket = 0
+        #: The number of the queue that it is in, and what the policy notes there; -1 is none.
+        self.queue = -1
+        self.mark = 0
         #: False from the moment that somebody takes it out; whoever sets it False does so alone.
         self.stored = True
 

@@ -110,6 +110,25 @@ read_limit(PyObject *given, PyObject **shown, bool *limited, uint64_t *limit)
     return 0;
 }
 
+/* Read the name of a policy; NULL is the first one. */
+static int
+read_policy(PyObject *given, enum policy *policy)
+{
+    *policy = LRU;
+    if (given == NULL) {
+        return 0;
+    }
+    PyObject *checked = check("checked_policy", given, NULL, NULL);
+    if (checked == NULL) {
+        return -1;
+    }
+    while (PyUnicode_CompareWithASCIIString(checked, POLICY_NAMES[*policy]) != 0) {
+        ++*policy;
+    }
+    Py_DECREF(checked);
+    return 0;
+}
+
 /* ------------------------------------------------------------------ slots */
 
 static OUT_OF_LINE PyObject *
@@ -266,9 +285,10 @@ cache_resize(PyObject *object, PyObject *given, PyObject *named)
     Py_XSETREF(self->maxsize, shown); /* an int, whose end runs no code */
     self->limited = limited;
     self->limit = limit;
+    order_limit(self);
     note_plain(self);
     expire(self, &now, &dropped);
-    make_room(self, &now, &dropped);
+    make_room(self, 0, &now, &dropped);
     Py_END_CRITICAL_SECTION();
     return finished(self, &dropped, Py_NewRef(Py_None));
 }
@@ -413,8 +433,8 @@ cache_settings(PyObject *object, PyObject *Py_UNUSED(none))
     Cache *self = SELF(object);
     PyObject *settings;
     Py_BEGIN_CRITICAL_SECTION(self);
-    settings = Py_BuildValue("{sOsOsOsOsOsN}", "maxsize", or_none(self->maxsize), "recency",
-                             self->by_age ? Py_False : Py_True, "ttl", or_none(self->life_given), "weigher",
+    settings = Py_BuildValue("{sOsssOsOsOsN}", "maxsize", or_none(self->maxsize), "policy",
+                             POLICY_NAMES[self->policy], "ttl", or_none(self->life_given), "weigher",
                              or_none(self->weigher), "on_evict", or_none(self->on_evict), "timer",
                              timer_of(self));
     Py_END_CRITICAL_SECTION();
@@ -435,10 +455,11 @@ cache_fill(PyObject *self, PyObject *contents)
         PyObject *parts = PySequence_Tuple(one), *key, *value;
         unsigned long long weight;
         double seconds;
+        unsigned char mark;
         Py_DECREF(one);
         if (parts == NULL ||
-            !PyArg_ParseTuple(parts, "OOKO&:_fill", &key, &value, &weight, seconds_of, &seconds) ||
-            fill_in(SELF(self), key, value, weight, seconds) < 0) {
+            !PyArg_ParseTuple(parts, "OOKO&b:_fill", &key, &value, &weight, seconds_of, &seconds, &mark) ||
+            fill_in(SELF(self), key, value, weight, seconds, mark) < 0) {
             Py_CLEAR(iterator);
         }
         Py_XDECREF(parts);

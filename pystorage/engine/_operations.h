@@ -10,6 +10,7 @@
 #define PYSTORAGE_OPERATIONS_H
 
 #include "_callbacks.h"
+#include "_policy.h"
 
 /* ------------------------------------------------------------------ removing */
 
@@ -18,7 +19,7 @@ static inline void
 take_out(Cache *self, uint32_t place, enum cause cause, Dropped *dropped)
 {
     index_remove(self, place);
-    order_remove(self, place);
+    order_leave(self, place);
     forget_deadline(self, place);
     self->weight -= weight_of(self, place);
     self->used--;
@@ -40,28 +41,24 @@ expire(Cache *self, Now *now, Dropped *dropped)
     return removed;
 }
 
-/* Where there is one eviction there will be more: have what the next one touches on its way by then. */
+/* Take out what is over the limit, and before that what has expired; the entry at `keep`, which was just
+   written, is the last to go. */
 static inline void
-prefetch_first(const Cache *self)
-{
-    const Entry *first = &self->entries[self->entries[0].next];
-    PREFETCH(first->key);
-    PREFETCH(&self->index[home_of(mixed(first->hash), self->bits)]);
-}
-
-/* Take out what is over the limit, and before that what has expired. */
-static inline void
-make_room(Cache *self, Now *now, Dropped *dropped)
+make_room(Cache *self, uint32_t keep, Now *now, Dropped *dropped)
 {
     if (!self->limited || LIKELY(self->weight <= self->limit && self->limit != 0)) {
+        order_settle(self);
         return;
     }
     expire(self, now, dropped);
     while (self->used != 0 && (self->weight > self->limit || self->limit == 0)) {
-        take_out(self, self->entries[0].next, EVICTED, dropped);
+        uint32_t place = next_victim(self, keep);
+        order_evicted(self, place, self->used);
+        take_out(self, place, EVICTED, dropped);
         self->evictions++;
-        prefetch_first(self);
+        prefetch_victim(self);
     }
+    order_settle(self);
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -177,6 +174,8 @@ typedef struct {
     double when;    /* when that is over */
     bool only_new;
     bool keeps_deadline;
+    bool copied;  /* from another cache, where it had this mark */
+    uint8_t mark;
 } Writing;
 
 static OUT_OF_LINE int
@@ -202,6 +201,7 @@ replace(Cache *self, uint32_t place, const Writing *writing, Now *now, Dropped *
         if (others > INT64_MAX - writing->weight && !self->limited) {
             return too_heavy();
         }
+        order_reweigh(self, place, self->weights[place], writing->weight);
         self->weight = others + writing->weight;
         self->weights[place] = writing->weight;
     }
@@ -222,34 +222,40 @@ replace(Cache *self, uint32_t place, const Writing *writing, Now *now, Dropped *
     }
     order_use(self, place);
     self->sets++;
-    make_room(self, now, dropped);
+    make_room(self, place, now, dropped);
     return 1;
 }
 
-/* Put a new entry in; -1 without memory, with all as it was. */
-static inline int
+/* Put a new entry in and give its place; FAILED without memory, with all as it was. */
+static inline uint32_t
 insert(Cache *self, const Writing *writing)
 {
-    if (reserve(self, 1) < 0 || reserve_deadline(self, writing->when) < 0) {
-        return -1;
+    if (reserve(self, 1) < 0 || reserve_deadline(self, writing->when) < 0 || order_reserve(self) < 0) {
+        return FAILED;
     }
     if (self->weights != NULL && self->weight > INT64_MAX - writing->weight && !self->limited) {
-        return too_heavy();
+        (void)too_heavy();
+        return FAILED;
     }
     uint32_t place = take_place(self, writing->key, writing->value);
     self->entries[place].hash = writing->hash;
     index_insert(self, place);
-    order_append(self, place);
     if (self->weights != NULL) {
         self->weights[place] = writing->weight;
     }
     self->weight += weight_of(self, place);
+    if (LIKELY(!writing->copied)) {
+        order_enter(self, order_admit(self, writing->hash), place);
+    }
+    else {
+        order_restore(self, place, writing->mark);
+    }
     if (writing->when != INFINITY) {
         set_deadline(self, place, writing->when, writing->seconds);
     }
     self->used++;
     self->version++;
-    return 1;
+    return place;
 }
 
 /* Make an entry, or give the one that is there another value; 1, or 0 if that was not to be, or -1. */
@@ -263,11 +269,12 @@ commit(Cache *self, const Writing *writing, Now *now, Dropped *dropped)
     if (place != ABSENT) {
         return writing->only_new ? 0 : replace(self, place, writing, now, dropped);
     }
-    if (UNLIKELY(insert(self, writing) < 0)) {
+    place = insert(self, writing);
+    if (UNLIKELY(place == FAILED)) {
         return -1;
     }
     self->sets++;
-    make_room(self, now, dropped);
+    make_room(self, place, now, dropped);
     return 1;
 }
 

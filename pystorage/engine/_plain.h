@@ -24,8 +24,10 @@ note_plain(Cache *self)
 static inline void
 move_in(Cache *self, PyObject *key, Py_hash_t hash, PyObject *value, PyObject **old_key, PyObject **old)
 {
-    uint32_t place = self->entries[0].next;
+    uint32_t queue = order_admit(self, hash), place = next_victim(self, 0);
     Entry *entry = &self->entries[place];
+    order_evicted(self, place, self->used + 1);
+    order_leave(self, place);
     index_remove(self, place);
     *old_key = entry->key;
     *old = entry->value;
@@ -33,11 +35,11 @@ move_in(Cache *self, PyObject *key, Py_hash_t hash, PyObject *value, PyObject **
     entry->value = Py_NewRef(value);
     entry->hash = hash;
     index_insert(self, place);
-    order_remove(self, place);
-    order_append(self, place);
+    order_enter(self, queue, place);
+    order_settle(self);
     self->version++;
     self->evictions++;
-    prefetch_first(self);
+    prefetch_victim(self);
 }
 
 static inline int
@@ -59,7 +61,7 @@ write_plainly(Cache *self, PyObject *key, PyObject *value)
             order_use(self, place);
             done = true;
         }
-        else if (place == ABSENT && self->limited && self->used == self->limit) {
+        else if (place == ABSENT && !has_marks(self) && self->limited && self->used == self->limit) {
             move_in(self, key, hash, value, &old_key, &old);
             done = true;
         }

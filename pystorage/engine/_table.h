@@ -1,7 +1,7 @@
 /* The table of a cache: its places, and the index that leads from a key to its place.
 
    The places are one flat array of entries. An entry stays at its place for as long as it is in the table.
-   Place 0 holds no entry: it is the head of the list that `_order.h` runs through the others. The index is an
+   The first places hold no entry: they are the heads of the lists that `_order.h` runs through the others. The index is an
    open addressing table of 4-byte slots, a power of two of them, probed in steps of one. A slot is 0, or has
    the number of a place in its low `bits` bits and above them a tag, bits of the mixed hash: the uppermost six
    are the lowest six of the slot where a probe for the entry begins, its home, the others had no part in that.
@@ -9,8 +9,8 @@
    slot is from its home (`far` says where that may be more than six bits can tell).
 
    Invariants, whenever code of somebody else may run:
-   - `used` entries are in the index, in the list, and counted in `weight`; `hash` of all others is GONE.
-   - A place is the head, in the table, on the list of free places, or dropped: then the operation that took
+   - `used` entries are in the index, in a list, and counted in `weight`; `hash` of all others is GONE.
+   - A place is a head, in the table, on the list of free places, or dropped: then the operation that took
      its entry out still holds it, and hands it back when it has told of it.
    - Fewer than half of the slots are taken, but for the smallest tables; one is always free.
    - An index of all zeroes and NULL arrays are an empty table: what is freshly allocated is whole.
@@ -51,6 +51,10 @@
 #define MIN_BITS 6
 #define HOME_BITS 6
 #define MAX_TURNS 10000
+#define HEADS 3u /* places that are heads of lists, whether the policy needs them or not */
+
+/* Who is the first to go, see `_policy.h`; those after FIFO have marks. */
+enum policy { LRU, FIFO, SIEVE, S3FIFO, TINYLFU, POLICIES };
 
 typedef struct {
     PyObject *key; /* NULL at a free place */
@@ -74,14 +78,26 @@ typedef struct {
     void *memory;
     uint32_t bits;
     uint32_t used;
-    uint32_t filled;  /* places that were ever used, the head among them */
+    uint32_t filled;  /* places that were ever used, the heads among them */
     uint32_t room;    /* places that are allocated */
     uint32_t free;    /* the first free place among those, 0 if there is none */
     uint32_t spare;   /* how many there are */
     bool far;         /* whether a slot may be 64 or more from its home */
     uint64_t version; /* changes with the index: a probe that was interrupted begins again */
-    /* the order: whether entries stay in the order in which they came */
-    bool by_age;
+    /* the order, see `_policy.h` */
+    enum policy policy;
+    uint32_t hand;           /* the place where SIEVE looks next; 0 is the first */
+    uint8_t *marks;          /* by place; NULL where the policy has none */
+    uint64_t lots[HEADS];    /* what the entries of a queue weigh, where there are marks */
+    uint64_t shares[HEADS];  /* what they may weigh */
+    uint32_t *ghosts;        /* see `_s3fifo.h`; NULL until there is one */
+    uint32_t ghost_buckets;
+    uint32_t ghost_shift;
+    uint64_t ghost_time;
+    uint64_t *sketch;        /* see `_sketch.h`; NULL until an entry comes in */
+    uint32_t sketch_blocks;
+    uint32_t sketch_room;    /* for how many entries it is made */
+    uint64_t sketch_counted;
     /* the limit */
     bool limited;
     uint64_t limit;
@@ -108,6 +124,12 @@ typedef struct {
     PyObject *weakrefs;
 } Cache;
 
+static inline uint64_t
+weight_of(const Cache *self, uint32_t place)
+{
+    return self->weights == NULL ? 1 : self->weights[place];
+}
+
 /* ------------------------------------------------------------------ hashes */
 
 /* Spread a hash over 32 bits, the uppermost ones best: numbers in a row, multiples of any power of two and
@@ -118,6 +140,16 @@ mixed(Py_hash_t hash)
     uint64_t bits = (uint64_t)hash;
     bits ^= bits >> 32;
     return (uint32_t)((bits * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+}
+
+/* Spread a hash over 64 bits, all of them well. */
+static inline uint64_t
+stir(Py_hash_t hash)
+{
+    uint64_t bits = (uint64_t)hash;
+    bits = (bits ^ bits >> 32) * UINT64_C(0x9E3779B97F4A7C15);
+    bits = (bits ^ bits >> 29) * UINT64_C(0xD6E8FEB86659FD93);
+    return bits ^ bits >> 32;
 }
 
 #if PY_VERSION_HEX >= 0x030C0000
@@ -295,7 +327,7 @@ static inline int
 index_resize(Cache *self, uint32_t room)
 {
     uint32_t bits = self->index == NULL ? MIN_BITS : self->bits;
-    while ((UINT64_C(1) << bits) + 8 < (uint64_t)room * 2) {
+    while ((UINT64_C(1) << bits) + 4 * HEADS < (uint64_t)room * 2) {
         bits++;
     }
     if (self->index != NULL && bits == self->bits) {
@@ -310,7 +342,7 @@ index_resize(Cache *self, uint32_t room)
     self->bits = bits;
     self->far = bits > 32 - HOME_BITS; /* where there is no room for six bits */
     self->version++;
-    for (uint32_t place = 1; place < self->filled; place++) {
+    for (uint32_t place = HEADS; place < self->filled; place++) {
         if (self->entries[place].hash != GONE) {
             index_insert(self, place);
         }
@@ -351,21 +383,24 @@ resize_entries(Cache *self, size_t room)
 static OUT_OF_LINE int
 grow(Cache *self, uint32_t more)
 {
-    uint64_t needed = (uint64_t)(self->filled ? self->filled : 1) + more;
+    uint64_t needed = (uint64_t)(self->filled ? self->filled : HEADS) + more;
     uint64_t room = self->room < 8 ? 8 : self->room < 4096 ? self->room * 2 : self->room + self->room / 4;
-    if (self->limited && self->weigher == NULL && self->limit < MAX_PLACES && room > self->limit + 4) {
-        room = self->limit + 4; /* the head, what is over the limit for a moment, and two to be told of */
+    if (self->limited && self->weigher == NULL && self->limit < MAX_PLACES && room > self->limit + HEADS + 3) {
+        room = self->limit + HEADS + 3; /* what is over the limit for a moment, and two to be told of */
     }
     room = room < needed ? needed : room;
     if (room > MAX_PLACES || resize_entries(self, room) ||
         (self->deadlines && resize_array((void **)&self->deadlines, room, sizeof(Deadline))) ||
+        (self->policy > FIFO && resize_array((void **)&self->marks, room, sizeof(uint8_t))) ||
         (self->weigher && resize_array((void **)&self->weights, room, sizeof(uint64_t)))) {
         PyErr_NoMemory();
         return -1;
     }
     if (self->filled == 0) {
-        self->entries[0] = (Entry){.hash = GONE};
-        self->filled = 1;
+        for (uint32_t head = 0; head < HEADS; head++) {
+            self->entries[head] = (Entry){.hash = GONE, .prev = head, .next = head};
+        }
+        self->filled = HEADS;
     }
     if (index_resize(self, (uint32_t)room) < 0) {
         PyErr_NoMemory();
@@ -420,18 +455,20 @@ free_place(Cache *self, uint32_t place)
 static inline void
 release_memory(Cache *self)
 {
-    if (self->used != 0 || self->filled < 64 || self->spare != self->filled - 1) {
+    if (self->used != 0 || self->filled < 64 || self->spare != self->filled - HEADS) {
         return;
     }
     PyMem_Free(self->index);
     PyMem_Free(self->memory);
     PyMem_Free(self->weights);
+    PyMem_Free(self->marks);
     PyMem_Free(self->deadlines);
     PyMem_Free(self->heap);
     self->index = NULL;
     self->entries = NULL;
     self->memory = NULL;
     self->weights = NULL;
+    self->marks = NULL;
     self->deadlines = NULL;
     self->heap = NULL;
     self->bits = self->filled = self->room = self->free = self->spare = self->heap_room = 0;

@@ -20,14 +20,21 @@ from typing import Any, Final
 
 from pystorage.engine._deadlines import Deadlines
 from pystorage.engine._entry import NOTHING, Entry, WildKey
+from pystorage.engine._queues import Policy, first_of
+from pystorage.engine._s3fifo import S3FIFO
+from pystorage.engine._sieve import Sieve
+from pystorage.engine._tinylfu import TinyLFU
+
+#: The policies that need more than one list.
+_POLICIES: Final[dict[str, Callable[[], Policy]]] = {"sieve": Sieve, "s3fifo": S3FIFO, "tinylfu": TinyLFU}
 
 
 class Table:
     """Entries by key, and in the order in which they are to go.
 
     Args:
-        recency: Whether an entry that is used goes to the end; else entries stay in the order in which
-            they came.
+        policy: With ``"lru"`` an entry that is used goes to the end; with ``"fifo"`` entries stay in the
+            order in which they came; any other has its own class.
 
     Raises:
         Nothing.
@@ -35,27 +42,34 @@ class Table:
     Threads: one at a time; ``data`` and ``promote`` may be used without a lock.
     """
 
-    __slots__ = ("_changes", "_order", "_wild", "data", "deadlines", "promote", "weight")
+    __slots__ = ("_changes", "_order", "_wild", "data", "deadlines", "policy", "promote", "weight")
 
-    def __init__(self, recency: bool) -> None:
+    def __init__(self, policy: str) -> None:
         #: Slot → entry. Looking up runs the code of wild keys.
         self.data: Final[dict[Any, Entry]] = {}
         self.deadlines: Final = Deadlines()
         self.weight = 0
         self._changes = 0
         self._wild = 0
-        # Without recency it is the order of the dict, until somebody asks for the first.
-        self._order: OrderedDict[Entry, None] | None = OrderedDict() if recency else None
-        #: Moves an entry to the end in one step, or raises KeyError if it was taken out.
+        #: None where one list does.
+        self.policy: Final = _POLICIES[policy]() if policy in _POLICIES else None
+        # In the order of insertion it is that of the dict, until somebody asks for the first.
+        self._order: OrderedDict[Entry, None] | None = OrderedDict() if policy == "lru" else None
+        #: Notes a use in one step, or raises KeyError if the entry was taken out or this needs the lock.
         self.promote: Final[Callable[[Entry], None] | None] = (
-            None if self._order is None else self._order.move_to_end
+            self.policy.promote
+            if self.policy is not None
+            else None
+            if self._order is None
+            else self._order.move_to_end
         )
 
-    def insert(self, entry: Entry) -> Entry:
+    def insert(self, entry: Entry, mark: int | None = None) -> Entry:
         """File a new entry, unless its key is there.
 
         Args:
             entry: The entry.
+            mark: What ``marks`` of another table gave for it; None is for one that is new.
 
         Returns:
             The entry, or the one that is there. One that is not ``stored`` is just being taken out, further
@@ -79,6 +93,11 @@ class Table:
                 if deadline is not None and entry.ticket == ticket:
                     self.deadlines.entries[ticket] = entry
                     self.deadlines.push(deadline, ticket)
+            if self.policy is not None:
+                if mark is None:
+                    self.policy.enter(entry)
+                else:
+                    self.policy.restore(entry, mark)
         return found
 
     def change(
@@ -114,6 +133,8 @@ class Table:
             return NOTHING
         if value is not NOTHING:
             self.weight += weight - entry.weight
+            if self.policy is not None and entry.queue >= 0:
+                self.policy.queues.lots[entry.queue] += weight - entry.weight
             entry.weight = weight
             entry.value = value
         if not keep:
@@ -127,8 +148,21 @@ class Table:
                 deadlines.push(deadline, ticket)
         return old
 
+    def share(self, maxsize: int | None, weighed: bool) -> None:
+        """Tell the policy of a limit.
+
+        Args:
+            maxsize: The limit; None is none.
+            weighed: Whether it is one of weight, and not of entries.
+
+        Raises:
+            Nothing.
+        """
+        if self.policy is not None:
+            self.policy.share(maxsize, weighed)
+
     def use(self, entry: Entry) -> None:
-        """Move an entry to the end, if the order is that of use.
+        """Note that an entry was used.
 
         Args:
             entry: An entry; nothing happens to one that was taken out.
@@ -136,7 +170,9 @@ class Table:
         Raises:
             Nothing.
         """
-        if self.promote is not None:
+        if self.policy is not None:
+            self.policy.use(entry)
+        elif self.promote is not None:
             try:
                 self.promote(entry)
             except KeyError:
@@ -167,6 +203,9 @@ class Table:
             del self.deadlines.entries[last]
         if self._order is not None and entry in self._order:
             del self._order[entry]
+        elif self.policy is not None and entry.queue >= 0:
+            del self.policy.queues.order[entry.queue][entry]
+            self.policy.queues.lots[entry.queue] -= entry.weight
         if slot is entry.slot and type(slot) is WildKey:
             slot.leaving = True
             self._wild -= 1
@@ -175,8 +214,11 @@ class Table:
             self.deadlines.tidy()
         return True
 
-    def remove_first(self) -> Entry | None:
-        """Take out the first entry.
+    def remove_first(self, keep: Entry | None = None) -> Entry | None:
+        """Take out the entry that is the next to go.
+
+        Args:
+            keep: An entry that goes only if there is no other.
 
         Returns:
             The entry; None if there is none.
@@ -184,16 +226,18 @@ class Table:
         Raises:
             Nothing.
 
-        Cost: O(1), but O(n) once for a table without recency.
+        Cost: O(1), but O(n) once for a table in the order of insertion.
         """
-        order = self._ordered()
         while True:
-            try:
-                first, _ = order.popitem(last=False)
-            except KeyError:
-                return None
-            if self.remove(first):
+            first = self._first(keep)
+            if first is None or self.remove(first):
                 return first
+
+    def _first(self, keep: Entry | None) -> Entry | None:
+        if self.policy is not None:
+            return self.policy.victim(keep)
+        order = self._ordered()
+        return first_of(order, keep) or first_of(order, None)
 
     def _ordered(self) -> OrderedDict[Entry, None]:
         """Give the order, as a dict finds its first key by passing the places of all that were before it."""
@@ -215,5 +259,23 @@ class Table:
 
         Cost: O(n).
         """
-        entries = list(self.data.values() if self._order is None else self._order)
+        if self.policy is not None:
+            entries = list(dict.fromkeys(self.policy.order()))
+        else:
+            entries = list(self.data.values() if self._order is None else self._order)
         return [entry for entry in entries if entry.stored]
+
+    def marks(self) -> list[tuple[Entry, int]]:
+        """Give all entries as they lie, and for each what the policy has to know of it in a copy.
+
+        Returns:
+            A new list.
+
+        Raises:
+            Nothing.
+
+        Cost: O(n).
+        """
+        if self.policy is None:
+            return [(entry, 0) for entry in self.entries()]
+        return [(entry, mark) for entry, mark in self.policy.marks() if entry.stored]

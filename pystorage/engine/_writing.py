@@ -81,7 +81,7 @@ class Writer(Core):
                     found = self._table.insert(entry)
                     if found is entry:
                         self._sets += 1
-                        self._make_room(now, dropped)
+                        self._make_room(now, dropped, entry)
                         return True
                     if not found.stored:  # its removal, further up on the stack, takes this one along
                         self._sets += 1
@@ -115,7 +115,7 @@ class Writer(Core):
             self._sets += 1
             if old is not value:
                 dropped.append((entry.key, old, "replaced"))
-            self._make_room(now, dropped)
+            self._make_room(now, dropped, entry)
             return True
 
     def _swap(self, key: Any, old: Any, new: Any, seconds: float | None, keep: bool) -> bool:
@@ -192,6 +192,7 @@ class Writer(Core):
         try:
             with self._lock:
                 self._maxsize = limit
+                self._table.share(limit, self._weigher is not None)
                 self._expire(now, dropped)
                 self._make_room(now, dropped)
         finally:

@@ -155,7 +155,7 @@ def _cached(
     function: Callable[P, R], /, *, maxsize: int | None, typed: bool, ttl: float | None
 ) -> LRUCached[P, R]:
     # Without a limit nobody asks who was used last.
-    calls = _Calls(maxsize, recency=maxsize is not None, ttl=ttl)
+    calls = _Calls(maxsize, policy="fifo" if maxsize is None else "lru", ttl=ttl)
     cached: Any = CachedFunction(function, calls, typed, CacheInfo)
     parameters = {"maxsize": maxsize, "typed": typed} | ({} if ttl is None else {"ttl": ttl})
     cached.cache_parameters = parameters.copy

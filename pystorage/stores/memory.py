@@ -1,4 +1,4 @@
-"""Storages in memory: one without a limit, and one that drops what was least recently used."""
+"""Storages in memory: one without a limit, and those with a limit, which drop entries by a policy."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from pystorage.urls import StorageURL
 if TYPE_CHECKING:
     from typing import Self
 
+
+#: Who is the first to go.
+Policy = Literal["lru", "fifo", "sieve", "s3fifo", "tinylfu"]
 
 #: Why an entry left, or its value did.
 Cause = Literal["evicted", "expired", "replaced", "deleted", "cleared"]
@@ -187,10 +190,52 @@ class MemoryStorage(_Memory[K, V]):
     __slots__ = ()
 
     def __init__(self, *, timer: Timer = time.monotonic) -> None:
-        super().__init__(recency=False, timer=timer)
+        super().__init__(policy="fifo", timer=timer)
 
 
-class LRUStorage(_Memory[K, V]):
+class _Bounded(_Memory[K, V]):
+    """What the storages with a limit have in common."""
+
+    __slots__ = ()
+
+    capabilities: Capability = _CAPABILITIES | Capability.ORDERED
+
+    url_options: ClassVar[Mapping[str, Callable[[str], object]]] = {"maxsize": _limit, "ttl": float}
+
+    @classmethod
+    def from_url(cls, url: StorageURL, **overrides: Any) -> Self:
+        """Make a storage as a URL says.
+
+        Args:
+            url: Such as ``lru:?maxsize=1000&ttl=60``, or ``cache:?maxsize=1000&policy=sieve``;
+                ``maxsize=none`` is no limit.
+            overrides: Arguments of the constructor that win over the URL's options.
+
+        Returns:
+            The storage.
+
+        Raises:
+            StorageProviderError: The URL says no maxsize, or has options or parts that are unknown.
+            ValueError: An option is out of its range.
+        """
+        url.converted(cls.url_options)  # which finds a mistyped option before a missing one is
+        if "maxsize" not in url.options and "maxsize" not in overrides:
+            raise StorageProviderError(
+                f"a {url.scheme}: URL says how many entries it may hold: write {url.scheme}:?maxsize=1000"
+            )
+        return super().from_url(url, **overrides)
+
+    def _shown(self) -> list[str]:
+        shown = [repr(self._maxsize)]
+        if self._life is not None:
+            shown.append(f"ttl={self._life!r}")
+        for name, function in (("weigher", self._weigher), ("on_evict", self._on_evict)):
+            if function is not None:
+                shown.append(f"{name}={_named(function)}")
+        return shown + super()._shown()
+
+
+class LRUStorage(_Bounded[K, V]):
     """A mapping in memory with a limit: the least recently used entries make room for new ones.
 
     Reading by ``[]``, ``get`` and ``get_many``, writing and ``touch`` are uses; ``peek``, ``in``, iteration
@@ -232,10 +277,6 @@ class LRUStorage(_Memory[K, V]):
 
     __slots__ = ()
 
-    capabilities: Capability = _CAPABILITIES | Capability.ORDERED
-
-    url_options: ClassVar[Mapping[str, Callable[[str], object]]] = {"maxsize": _limit, "ttl": float}
-
     def __init__(
         self,
         maxsize: float | None,
@@ -249,33 +290,89 @@ class LRUStorage(_Memory[K, V]):
             maxsize=maxsize, ttl=checked_ttl(ttl), weigher=weigher, on_evict=on_evict, timer=timer
         )
 
-    @classmethod
-    def from_url(cls, url: StorageURL, **overrides: Any) -> Self:
-        """Make a storage as a URL says.
 
-        Args:
-            url: Such as ``lru:?maxsize=1000&ttl=60``; ``maxsize=none`` is no limit.
-            overrides: Arguments of the constructor that win over the URL's options.
+class CacheStorage(_Bounded[K, V]):
+    """A mapping in memory with a limit, and a choice of the policy by which entries make room for new ones.
 
-        Returns:
-            The storage.
+    - ``"lru"``: the one used longest ago goes first. Right where what was just used will soon be used again.
+    - ``"fifo"``: the oldest goes first, whatever was used.
+    - ``"sieve"``: the oldest goes first, but what was used since its last turn stays for another round. A
+      read moves nothing, and what is asked for only once does not push out the rest.
+    - ``"s3fifo"``: what is new has a tenth of the room, until it was used more than once or comes again soon
+      after it went; what stays then goes as with ``"sieve"``, with up to three rounds more.
+    - ``"tinylfu"``: what is new has a hundredth of the room, until it was asked for more often than what
+      would have to go for it, counting what has left, too (W-TinyLFU). A read costs most here.
+
+    Reading by ``[]``, ``get`` and ``get_many``, writing and ``touch`` are uses; ``peek``, ``in``, iteration
+    and its views are not. What has expired goes before what is alive, and what was just written goes last.
+    Iteration gives the entries in the order in which ``popitem`` would: that in which they would go if
+    nothing were used or written meanwhile. Without a limit nothing goes, and the policy says only this order.
+    A copy, or what a pickle gives, has the order and the uses too.
+
+    Args:
+        maxsize: How many entries, or how much weight, it holds: a whole number ≥ 0, which refuses all
+            writes; None or infinity is no limit.
+        policy: The policy's name.
+        ttl: Seconds that an entry lives, > 0; None is for ever. ``set(…, ttl=…)`` gives one entry another
+            life: there None stands for this one, and infinity for ever.
+        weigher: ``weigher(key, value)`` gives what an entry takes of the limit, a whole number ≥ 0, when it
+            is written; None is 1 for each.
+        on_evict: ``on_evict(key, value, cause)`` is called after a value was evicted, expired, deleted,
+            cleared, or replaced by another object, which is the cause it is given; as with ``LRUStorage``.
+        timer: The clock of the deadlines, in seconds.
+
+    Raises:
+        ValueError: The limit is negative, NaN or no whole number, the policy is unknown, or the ttl not more
+            than 0.
+        TypeError: The ttl is no number, or another argument no function.
+
+    Cost: O(1) for each operation on a key, O(log n) where it has a deadline; O(n) for iteration.
+    Threads: any number; each operation happens at one moment, the bulk ones too. No lock is held while the
+        weigher, ``on_evict`` or a value's ``==`` runs.
+    Processes: each has its own; a forked child begins with a copy.
+
+    Example:
+        >>> storage = CacheStorage(3, policy="sieve")
+        >>> storage.update(a=1, b=2, c=3)
+        >>> storage["a"]
+        1
+        >>> storage["d"] = 4
+        >>> list(storage), "b" in storage
+        (['c', 'd', 'a'], False)
+    """
+
+    __slots__ = ()
+
+    url_options: ClassVar[Mapping[str, Callable[[str], object]]] = {**_Bounded.url_options, "policy": str}
+
+    def __init__(
+        self,
+        maxsize: float | None,
+        *,
+        policy: Policy = "lru",
+        ttl: float | None = None,
+        weigher: Callable[[K, V], int] | None = None,
+        on_evict: Callable[[K, V, Cause], object] | None = None,
+        timer: Timer = time.monotonic,
+    ) -> None:
+        super().__init__(
+            maxsize=maxsize,
+            policy=policy,
+            ttl=checked_ttl(ttl),
+            weigher=weigher,
+            on_evict=on_evict,
+            timer=timer,
+        )
+
+    @property
+    def policy(self) -> Policy:
+        """The policy's name.
 
         Raises:
-            StorageProviderError: The URL says no maxsize, or has options or parts that are unknown.
-            ValueError: An option is out of its range.
+            Nothing.
         """
-        url.converted(cls.url_options)  # which finds a mistyped option before a missing one is
-        if "maxsize" not in url.options and "maxsize" not in overrides:
-            raise StorageProviderError(
-                f"a {url.scheme}: URL says how many entries it may hold: write {url.scheme}:?maxsize=1000"
-            )
-        return super().from_url(url, **overrides)
+        return cast(Policy, self._policy)
 
     def _shown(self) -> list[str]:
-        shown = [repr(self._maxsize)]
-        if self._life is not None:
-            shown.append(f"ttl={self._life!r}")
-        for name, function in (("weigher", self._weigher), ("on_evict", self._on_evict)):
-            if function is not None:
-                shown.append(f"{name}={_named(function)}")
-        return shown + super()._shown()
+        limit, *others = super()._shown()
+        return [limit, f"policy={self._policy!r}", *others]

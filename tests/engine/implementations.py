@@ -44,4 +44,4 @@ def memory_on(name: str) -> ModuleType:
 def on(name: str) -> Implementation:
     """Give the storages on an implementation."""
     module = memory_on(name)
-    return Implementation(name, module.LRUStorage, module.MemoryStorage)
+    return Implementation(name, module.LRUStorage, module.MemoryStorage, module.CacheStorage)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pystorage import StorageProviderError, engine
+from pystorage.engine._checks import POLICIES
 from pystorage.testing import FakeClock
 from pystorage.urls import StorageURL
 from tests.engine.whole import Implementation
@@ -74,6 +75,21 @@ def test_urls(memory: Implementation) -> None:
 def test_urls_that_say_nothing(memory: Implementation, url: str) -> None:
     with pytest.raises(StorageProviderError, match="maxsize|policy|place"):
         memory.LRUStorage.from_url(StorageURL.parse(url))
+
+
+@pytest.mark.parametrize("policy", ["", "LRU", "best", None, 1, b"lru", [], "lru "])
+def test_a_policy_that_is_unknown_is_refused(memory: Implementation, policy: Any) -> None:
+    known = ", ".join(map(repr, POLICIES))
+    with pytest.raises(ValueError, match=f"is no policy; known are {known}$"):
+        memory.CacheStorage(5, policy=policy)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_policy_is_shown_and_can_only_be_read(memory: Implementation, policy: Any) -> None:
+    cache = memory.CacheStorage(5, policy=policy, ttl=3)
+    assert (cache.policy, repr(cache)) == (policy, f"CacheStorage(5, policy={policy!r}, ttl=3.0)")
+    with pytest.raises(AttributeError):
+        cache.policy = "lru"
 
 
 def test_which_engine_is_in_use() -> None:

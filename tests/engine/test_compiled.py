@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from pystorage.engine._checks import POLICIES
 from pystorage.testing import FakeClock
 from tests.engine.implementations import CACHES, on
 
@@ -40,7 +41,7 @@ def test_one_that_was_never_made_is_empty_and_whole(cache_type: Any) -> None:
         cache.popitem()
     cache._check()
     cache["a"] = 1
-    assert cache._contents() == [("a", 1, 1, None)]
+    assert cache._contents() == [("a", 1, 1, None, 0)]
     cache._check()
 
 
@@ -258,7 +259,8 @@ def every_operation(storage: Any, key: Any, other: Any, value: Any) -> None:
 
 @pytest.mark.parametrize("told", [False, True])
 @pytest.mark.parametrize("weighed", [False, True])
-def test_each_reference_is_given_back(told: bool, weighed: bool) -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+def test_each_reference_is_given_back(policy: str, told: bool, weighed: bool) -> None:
     class Thing:
         pass
 
@@ -271,13 +273,17 @@ def test_each_reference_is_given_back(told: bool, weighed: bool) -> None:
 
     implementation = on("c")
     key, other, value = Thing(), Thing(), Thing()
-    things = (key, other, value, on_evict, weigher, implementation.LRUStorage)
+    things = (key, other, value, on_evict, weigher, implementation.CacheStorage)
 
     def run() -> None:
-        storage = implementation.LRUStorage(
-            8, timer=FakeClock(), on_evict=on_evict if told else None, weigher=weigher if weighed else None
+        storage = implementation.CacheStorage(
+            8,
+            policy=policy,
+            timer=FakeClock(),
+            on_evict=on_evict if told else None,
+            weigher=weigher if weighed else None,
         )
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, ExceptionGroup):
             every_operation(storage, key, other, value)
         storage.__init__(3)
 
@@ -315,7 +321,7 @@ def test_nothing_leaks() -> None:
     run_script("leaks.py")
 
 
-@pytest.mark.parametrize("settings", ["plain", "ttl", "weigher", "on_evict"])
+@pytest.mark.parametrize("settings", ["plain", "ttl", "weigher", "on_evict", *POLICIES[1:]])
 def test_it_stays_whole_without_memory(settings: str) -> None:
     run_script("without_memory.py", settings)
 

@@ -13,7 +13,7 @@ import pytest
 
 from pystorage.stores.memory import LRUStorage
 from pystorage.testing import FakeClock
-from tests.engine.whole import Implementation, assert_whole
+from tests.engine.whole import KINDS, Implementation, assert_whole
 
 
 def length(key: Any, value: Any) -> int:
@@ -125,9 +125,9 @@ class Node:
 
 
 @pytest.mark.parametrize("ttl", [None, 60])
-@pytest.mark.parametrize("kind", ["LRUStorage", "MemoryStorage"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_cycles_through_keys_and_values_are_collected(memory: Implementation, kind: str, ttl: Any) -> None:
-    storage = memory.LRUStorage(3) if kind == "LRUStorage" else memory.MemoryStorage()
+    storage = memory.made(kind, 3)
     for key, value in ((Node(storage), 1), ("tame", Node(storage)), (("t", Node(storage)), Node(storage))):
         storage.set(key, value, ttl=ttl)
     alive = weakref.ref(storage)
@@ -139,15 +139,17 @@ def test_cycles_through_keys_and_values_are_collected(memory: Implementation, ki
 
 
 @pytest.mark.parametrize("ttl", [None, 60])
-def test_without_cycles_all_is_freed_at_once(memory: Implementation, ttl: Any) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_cycles_all_is_freed_at_once(memory: Implementation, kind: str, ttl: Any) -> None:
     gc.disable()
     try:
-        storage = memory.LRUStorage(2)
+        storage = memory.made(kind, 2)
         nodes = [Node() for _ in range(5)]
         for node in nodes:
             storage.set(node, node, ttl=ttl)
         storage.set(nodes[3], None, ttl=ttl)
-        del storage[nodes[4]]
+        for node in (*nodes[:3], nodes[4]):
+            storage.pop(node, None)
         refs = [weakref.ref(node) for node in nodes]
         del nodes, node
         assert [ref() is None for ref in refs] == [True, True, True, False, True]

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pytest
 
 from pystorage.testing import FakeClock
-from tests.engine.whole import Act, Implementation, assert_whole
+from tests.engine.whole import KINDS, Act, Implementation, assert_whole
 
 
 class Boom(Exception):
@@ -57,12 +57,10 @@ def disarmed() -> Iterator[None]:
     Wild.armed = None
 
 
-@pytest.fixture(params=["LRUStorage", "LRUStorage with ttl", "MemoryStorage"])
+@pytest.fixture(params=["LRUStorage with ttl", *KINDS])
 def storage(memory: Implementation, clock: FakeClock, request: pytest.FixtureRequest) -> Any:
-    if request.param == "MemoryStorage":
-        storage = memory.MemoryStorage(timer=clock)
-    else:
-        storage = memory.LRUStorage(4, ttl=5 if "ttl" in request.param else None, timer=clock)
+    kind, _, ttl = request.param.partition(" ")
+    storage = memory.made(kind, 4, ttl=5 if ttl else None, timer=clock)
     for name in "abcd":
         storage[Wild(name)] = name
     storage.get(Wild("a"))  # so that the order is not that in which they lie
@@ -155,7 +153,7 @@ def test_a_key_that_comes_back_leaves_it_whole(storage: Any, operation: str, act
     with contextlib.suppress(KeyError):
         OPERATIONS[operation](storage)
     Wild.armed = None
-    assert 0 < times < 50
+    assert 0 < times < 200  # what asks again as the table changed comes to an end when that does
     assert_whole(storage)
     names = [key.name for key in storage if isinstance(key, Wild)]
     assert len(names) == len(set(names))
@@ -243,11 +241,18 @@ def test_keys_that_are_equal_to_plain_ones(storage: Any) -> None:
     storage["b"] = 2
     storage["a"] = 3
     storage[Text("b")] = 4
-    assert list(storage.items()) == [("a", 3), ("b", 4)]
-    assert [type(key) for key in storage] == [Text, str]
+    assert sorted(storage.items()) == [("a", 3), ("b", 4)]
+    assert [type(key) for key in sorted(storage)] == [Text, str]
     assert storage.pop("a") == 3
     assert storage.pop(Text("b")) == 4
     assert_whole(storage)
+
+
+def crowd_out(storage: Any) -> None:
+    """Write others in the place of an entry, as far as the policy lets them in."""
+    storage.update({number: 1 for number in range(5)})
+    while "dying" in storage:
+        storage.popitem()
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -270,7 +275,7 @@ def test_a_finalizer_that_comes_back_leaves_it_whole(storage: Any, act: str) -> 
         lambda: storage.__delitem__("dying"),
         lambda: storage.delete_many(["dying"]),
         lambda: storage.clear(),
-        lambda: storage.update({number: 1 for number in range(5)}) if storage.maxsize else storage.clear(),
+        lambda: crowd_out(storage),
         lambda: storage.swap("dying", storage.peek("dying"), 1),
         lambda: [storage.popitem() for _ in range(len(storage))],
         lambda: storage.timer.advance(5) or storage.purge() or storage.clear(),
@@ -315,9 +320,9 @@ def turns(storage: Any, random: random.Random) -> None:
         storage.clear()
 
 
-@pytest.mark.parametrize("kind", ["LRUStorage", "MemoryStorage"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_garbage_collector_may_come_at_any_time(memory: Implementation, kind: str) -> None:
-    storage = memory.LRUStorage(3) if kind == "LRUStorage" else memory.MemoryStorage()
+    storage = memory.made(kind, 3)
     rolls = random.Random(7)
     collected = 0
 
@@ -349,9 +354,9 @@ def test_the_garbage_collector_may_come_at_any_time(memory: Implementation, kind
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="there are no timers of this kind")
-@pytest.mark.parametrize("kind", ["LRUStorage", "MemoryStorage"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_signal_may_come_at_any_time(memory: Implementation, kind: str) -> None:
-    storage = memory.LRUStorage(3) if kind == "LRUStorage" else memory.MemoryStorage()
+    storage = memory.made(kind, 3)
     rolls = random.Random(7)
     came = 0
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pystorage.testing.parallel import Child, in_background, in_threads
-from tests.engine.whole import Implementation, assert_whole
+from tests.engine.whole import KINDS, MARKED, Implementation, assert_whole
 
 THREADS = 6
 ROUNDS = 4_000
@@ -29,15 +29,19 @@ def hasty() -> Iterator[None]:
     sys.setswitchinterval(interval)
 
 
-@pytest.fixture(params=["LRUStorage", "MemoryStorage"])
+@pytest.fixture(params=KINDS)
 def storage(memory: Implementation, request: pytest.FixtureRequest) -> Any:
-    return memory.LRUStorage(50) if request.param == "LRUStorage" else memory.MemoryStorage()
+    return memory.made(request.param, 50)
 
 
-def test_nothing_is_lost_and_nothing_told_twice(memory: Implementation) -> None:
+@pytest.mark.parametrize("kind", ["LRUStorage", *MARKED])
+def test_nothing_is_lost_and_nothing_told_twice(memory: Implementation, kind: str) -> None:
     told: list[int] = []
-    lru = memory.LRUStorage(
-        20, weigher=lambda key, value: value[0] % 3, on_evict=lambda key, value, cause: told.append(value[0])
+    lru = memory.made(
+        kind,
+        20,
+        weigher=lambda key, value: value[0] % 3,
+        on_evict=lambda key, value, cause: told.append(value[0]),
     )
 
     def run(thread: int) -> list[int]:
@@ -75,8 +79,9 @@ def test_nothing_is_lost_and_nothing_told_twice(memory: Implementation) -> None:
     assert Counter(told + remaining) == Counter(written)
 
 
-def test_the_limit_holds_at_any_time(memory: Implementation) -> None:
-    lru = memory.LRUStorage(10)
+@pytest.mark.parametrize("kind", ["LRUStorage", *MARKED])
+def test_the_limit_holds_at_any_time(memory: Implementation, kind: str) -> None:
+    lru = memory.made(kind, 10)
 
     def write() -> None:
         for _ in range(ROUNDS):
@@ -229,8 +234,8 @@ def test_a_child_of_a_fork_goes_on(storage: Any) -> None:
     def child() -> bool:
         assert_whole(storage)
         storage["child"] = os.getpid()
-        storage.update({number: number for number in range(100)})
         storage.incr("n")
+        storage.update({number: number for number in range(100)})
         with storage.lock("other", 5, timeout=5):
             assert storage.pop(99) == 99
         done = threading.Thread(target=storage.clear)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pystorage import ABSENT, KEEP
+from pystorage.engine._checks import POLICIES
 from pystorage.testing import FakeClock
 from tests.engine.implementations import CACHES, on
 from tests.engine.whole import Calls, assert_whole
@@ -105,6 +107,7 @@ OPERATIONS: dict[str, tuple[Callable[..., object], list[st.SearchStrategy[Any]]]
     "repr": (repr, []),
     "copy": (lambda s: copy.copy(s).__getstate__(), []),
     "make anew": (lambda s: s.__init__(3, timer=s.timer), []),
+    "use": (lambda s, keys: [s.get(key) for key in keys], [st.lists(KEYS, max_size=5)]),
 }
 STEPS = st.sampled_from(sorted(OPERATIONS)).flatmap(
     lambda name: st.tuples(st.just(name), *OPERATIONS[name][1])  # type: ignore[arg-type]
@@ -120,15 +123,16 @@ def outcome(storage: Any, name: str, arguments: tuple[Any, ...]) -> tuple[str, o
 
 @settings(max_examples=400)
 @given(
+    kind=st.sampled_from(["LRUStorage", *POLICIES]),
     maxsize=st.sampled_from([1, 2, 4, 8, None]),
     ttl=st.sampled_from([None, None, 3]),
     weigher=st.sampled_from([None, None, weigh]),
     steps=st.lists(STEPS, max_size=60),
 )
-def test_they_do_the_same(maxsize: Any, ttl: Any, weigher: Any, steps: list[Any]) -> None:
+def test_they_do_the_same(kind: str, maxsize: Any, ttl: Any, weigher: Any, steps: list[Any]) -> None:
     calls = [Calls(), Calls()]
     pair = [
-        on(name).LRUStorage(maxsize, ttl=ttl, weigher=weigher, on_evict=told, timer=FakeClock())
+        on(name).made(kind, maxsize, ttl=ttl, weigher=weigher, on_evict=told, timer=FakeClock())
         for name, told in zip(("c", "python"), calls, strict=True)
     ]
     for name, *arguments in steps:
@@ -157,8 +161,9 @@ def test_they_do_the_same(maxsize: Any, ttl: Any, weigher: Any, steps: list[Any]
 
 @pytest.mark.parametrize("ttl", [None, 60])
 @pytest.mark.parametrize("maxsize", [None, 500, 4_096])
-def test_they_do_the_same_when_they_are_large(maxsize: Any, ttl: Any) -> None:
-    pair = [on(name).LRUStorage(maxsize, ttl=ttl, timer=FakeClock()) for name in ("c", "python")]
+@pytest.mark.parametrize("kind", ["LRUStorage", *POLICIES[1:]])
+def test_they_do_the_same_when_they_are_large(kind: str, maxsize: Any, ttl: Any) -> None:
+    pair = [on(name).made(kind, maxsize, ttl=ttl, timer=FakeClock()) for name in ("c", "python")]
     for storage in pair:
         for number in range(20_000):
             storage[number * 2**20 if number % 3 else f"key:{number}"] = number
@@ -177,6 +182,19 @@ def test_they_do_the_same_when_they_are_large(maxsize: Any, ttl: Any) -> None:
         assert_whole(storage)
 
 
+@pytest.mark.parametrize("kind", POLICIES)
+def test_they_do_the_same_where_nobody_is_told(kind: str) -> None:
+    pair = [on(name).made(kind, 50) for name in ("c", "python")]
+    rolls = random.Random(3)
+    for number in range(10_000):
+        key = int(rolls.paretovariate(0.7))
+        for storage in pair:
+            if storage.get(key) is None:
+                storage[key] = number
+        assert number % 20 or list(pair[0]) == list(pair[1])
+    assert pair[0]._contents() == pair[1]._contents()
+
+
 def test_they_have_the_same_methods_and_signatures() -> None:
     one, two = CACHES["c"], CACHES["python"]
     public = {name for name in dir(two) if not name.startswith("_")}
@@ -193,7 +211,7 @@ def test_they_have_the_same_methods_and_signatures() -> None:
 
 def test_a_storage_on_c_goes_into_c_at_once() -> None:
     implementation = on("c")
-    for cls in (implementation.LRUStorage, implementation.MemoryStorage):
+    for cls in (implementation.LRUStorage, implementation.CacheStorage, implementation.MemoryStorage):
         for slot in ("__getitem__", "__setitem__", "__delitem__", "__contains__", "__len__", "get", "pop"):
             assert not inspect.isfunction(getattr(cls, slot)), slot
             assert getattr(cls, slot) is getattr(CACHES["c"], slot), slot

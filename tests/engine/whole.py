@@ -6,9 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pystorage.engine._checks import POLICIES
 from pystorage.engine._table import Table
 
 Act = Callable[[], object]
+
+#: Policies that are more than one list.
+MARKED = [policy for policy in POLICIES if policy not in ("lru", "fifo")]
+#: Kinds of storages, of which each has a way of its own to keep the order.
+KINDS = ["LRUStorage", "MemoryStorage", *MARKED]
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,15 @@ class Implementation:
     name: str
     LRUStorage: Any
     MemoryStorage: Any
+    CacheStorage: Any
+
+    def made(self, kind: str, maxsize: Any, **settings: Any) -> Any:
+        """Make a storage by the name of its class, or of its policy; one without a limit takes none."""
+        if kind == "MemoryStorage":
+            return self.MemoryStorage(**{name: value for name, value in settings.items() if name == "timer"})
+        if kind == "LRUStorage":
+            return self.LRUStorage(maxsize, **settings)
+        return self.CacheStorage(maxsize, policy=kind, **settings)
 
 
 def assert_whole(storage: Any) -> None:
@@ -42,6 +57,13 @@ def assert_whole(storage: Any) -> None:
         assert 0 not in tickets
         assert set(tickets) <= {ticket for _, ticket in table.deadlines.heap}
         assert len(table.deadlines.heap) <= 2 * len(tickets) + 64
+        assert {id(entry) for entry, _ in table.marks()} == {id(entry) for entry in entries}
+        if table.policy is not None:
+            queues = table.policy.queues
+            for number, (queue, lot) in enumerate(zip(queues.order, queues.lots, strict=True)):
+                assert all(entry.queue == number for entry in queue)
+                assert lot == sum(entry.weight for entry in queue)
+            assert sum(map(len, queues.order)) == len(entries)
 
 
 @dataclass

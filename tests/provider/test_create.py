@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pystorage import FileStorage, LRUStorage, MemoryStorage, StorageProvider, VolatileStorage
+from pystorage import CacheStorage, FileStorage, LRUStorage, MemoryStorage, StorageProvider, VolatileStorage
 from pystorage.errors import StorageError, StorageProviderError
 from pystorage.services import (
     GZipPickleStorageService,
@@ -35,6 +35,8 @@ def test_the_names_of_the_original_make_its_services(constant: str) -> None:
 def test_every_store_has_a_name_too() -> None:
     assert type(StorageProvider().create(StorageProvider.STORAGE_MEMORY)) is MemoryStorage
     assert type(StorageProvider().create(StorageProvider.STORAGE_FILE, "folder")) is FileStorage
+    cache = StorageProvider().create(StorageProvider.STORAGE_CACHE, 10, policy="sieve")
+    assert (type(cache), cache.policy) == (CacheStorage, "sieve")
 
 
 def test_every_constant_is_a_name_that_can_be_created() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import pystorage
-from pystorage import FileStorage, LRUStorage, MemoryStorage, StorageProvider
+from pystorage import CacheStorage, FileStorage, LRUStorage, MemoryStorage, StorageProvider
 from pystorage.codecs import GzipCodec, PickleCodec
 from pystorage.errors import StorageProviderError
 
@@ -29,6 +29,17 @@ def test_lru(url: str) -> None:
     storage = pystorage.open(url)
     assert type(storage) is LRUStorage
     assert storage.maxsize == 5
+
+
+def test_a_cache_has_a_policy() -> None:
+    storage = pystorage.open("cache:?maxsize=5&policy=sieve&ttl=60")
+    assert type(storage) is CacheStorage
+    assert repr(storage) == "CacheStorage(5, policy='sieve', ttl=60.0)"
+    assert pystorage.open("cache:?maxsize=none").policy == "lru"
+    with pytest.raises(StorageProviderError, match="write cache:\\?maxsize="):
+        pystorage.open("cache:")
+    with pytest.raises(ValueError, match="'best' is no policy; known are 'lru', 'fifo'"):
+        pystorage.open("cache:?maxsize=5&policy=best")
 
 
 def test_lru_without_a_limit_says_what_is_missing() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pystorage import LRUStorage, engine
+from pystorage.engine._checks import POLICIES
 from pystorage.engine._engine import Cache, CachedFunction
 from pystorage.memo import Memoized
 from pystorage.memo.callkey import CallKey
@@ -50,7 +51,7 @@ def made(kind: str) -> Any:
         return Cache(30, on_evict=lambda key, value, cause: None)
     if kind == "weighed":
         return Cache(30, weigher=lambda key, value: 2)
-    return Cache(30)
+    return Cache(30, policy=kind)
 
 
 def call(cached: Any, number: int) -> None:
@@ -109,7 +110,7 @@ def main() -> int:
     assert engine.IMPLEMENTATION == "c"
     leaked = False
     tracemalloc.start()
-    for kind in ("plain", "told", "weighed"):
+    for kind in ("told", "weighed", *POLICIES):
         leaked |= grows(kind, made, turn)
     for kind in ("few", "unbounded", "mortal", "typed", "memoized"):
         leaked |= grows(kind, made_function, call)

@@ -21,6 +21,7 @@ if not getattr(sys, "_is_gil_enabled", lambda: True)():
     print("CPython 3.13 without its lock does not itself stay whole without memory")
     sys.exit(77)
 
+from pystorage.engine._checks import POLICIES
 from pystorage.engine._engine import Cache
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -28,6 +29,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "ttl": {"ttl": 60.0},
     "weigher": {"weigher": lambda key, value: 1},
     "on_evict": {"on_evict": "".format},  # in C, so that it needs little memory itself
+    **{policy: {"policy": policy} for policy in POLICIES[1:]},
 }
 
 KEY = ("a", 1)
@@ -64,7 +66,7 @@ OPERATIONS: dict[str, Callable[[Any], object]] = {
     "contents": lambda cache: cache._contents(),
     "settings": lambda cache: cache._settings(),
     "figures": lambda cache: cache._figures(),
-    "fill": lambda cache: cache._fill([("x", 1, 1, 5.0), ("y", 1, 1, None)]),
+    "fill": lambda cache: cache._fill([("x", 1, 1, 5.0, 0), ("y", 1, 1, None, 1)]),
     "make anew": lambda cache: cache.__init__(3),
 }
 

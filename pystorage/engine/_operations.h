@@ -275,6 +275,7 @@ commit(Cache *self, const Writing *writing, Now *now, Dropped *dropped)
     }
     self->sets++;
     make_room(self, place, now, dropped);
+    order_arrived(self, place);
     return 1;
 }
 

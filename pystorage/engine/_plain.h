@@ -61,7 +61,7 @@ write_plainly(Cache *self, PyObject *key, PyObject *value)
             order_use(self, place);
             done = true;
         }
-        else if (place == ABSENT && !has_marks(self) && self->limited && self->used == self->limit) {
+        else if (place == ABSENT && self->policy != S3FIFO && self->limited && self->used == self->limit) {
             move_in(self, key, hash, value, &old_key, &old);
             done = true;
         }

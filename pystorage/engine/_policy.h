@@ -111,6 +111,16 @@ order_use(Cache *self, uint32_t place)
     }
 }
 
+/* Note that there is room for a new entry now. The hand of SIEVE came to the end of the queue where only that
+   one is ahead of it: as the paper has it, who comes in comes when room was made. */
+static inline void
+order_arrived(Cache *self, uint32_t place)
+{
+    if (UNLIKELY(self->hand == place)) {
+        self->hand = 0;
+    }
+}
+
 /* Do what is left to do when there is room again. */
 static inline void
 order_settle(Cache *self)

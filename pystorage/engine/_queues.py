@@ -190,6 +190,16 @@ class Policy:
             Nothing.
         """
 
+    def arrived(self, entry: Entry) -> None:
+        """Note that there is room for a new entry now.
+
+        Args:
+            entry: The entry, which may have been taken out just now.
+
+        Raises:
+            Nothing.
+        """
+
     def settle(self) -> None:
         """Do what is left to do when there is room again.
 

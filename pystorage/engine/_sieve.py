@@ -68,6 +68,14 @@ class Sieve(Policy):
             else:
                 queues.move(entry, 1 - ahead, 0)
 
+    def arrived(self, entry: Entry) -> None:
+        # Where only the new entry is ahead of it, the hand came to the end of the queue: as the paper has it,
+        # who comes in comes when room was made.
+        ahead, queues = self._ahead, self.queues
+        if queues.first(ahead, entry) is None and entry.stored and entry.queue == ahead:
+            queues.move(entry, 1 - ahead, entry.mark)
+            self._ahead = 1 - ahead
+
     def order(self) -> list[Entry]:
         ahead = self._ahead
         entries = [*self.queues.order[ahead], *self.queues.order[1 - ahead]]

@@ -82,6 +82,8 @@ class Writer(Core):
                     if found is entry:
                         self._sets += 1
                         self._make_room(now, dropped, entry)
+                        if self._table.policy is not None:
+                            self._table.policy.arrived(entry)
                         return True
                     if not found.stored:  # its removal, further up on the stack, takes this one along
                         self._sets += 1

@@ -47,6 +47,9 @@ class Order:
     def settle(self) -> None:
         """Do what is left to do when there is room."""
 
+    def arrived(self, key: Any) -> None:
+        """Take note that there is room for a new key."""
+
     def copied(self) -> None:
         """Forget what a copy does not know."""
 
@@ -95,6 +98,10 @@ class SIEVE(FIFO):
     def use(self, key: Any, weight: int | None = None) -> None:
         super().use(key, weight)
         self.visited[key] = True
+
+    def arrived(self, key: Any) -> None:
+        if key == self.hand:
+            self.hand = NOBODY
 
     def leave(self, key: Any) -> None:
         if key == self.hand:

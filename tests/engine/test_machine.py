@@ -72,10 +72,12 @@ class Model:
                 self.tell(key, "replaced")
             held.value, held.weight, held.deadline = value, weight, deadline
             self.order.use(key, weight)
+            self.make_room(key)
         else:
             self.held[key] = Held(value, weight, deadline)
             self.order.enter(key, weight)
-        self.make_room(key)
+            self.make_room(key)
+            self.order.arrived(key)
 
     def make_room(self, keep: Any = NOBODY) -> None:
         while self.held and (self.weight() > self.maxsize or not self.maxsize):

@@ -29,8 +29,8 @@ WITHIN = {
 }
 
 
-#: Where it lies further below. A loop over ten times the size has counts of one and none: the reference, which
-#: counts exactly, keeps what it has, and any error of a sketch lets another key in.
+#: Where it lies further below. A loop over ten times the size has counts of one and none: the reference,
+#: which counts exactly, keeps what it has, and any error of a sketch lets another key in.
 FURTHER = {("tinylfu", "loop", 1_000): 0.1}
 
 

@@ -73,7 +73,8 @@ class AsyncLaws(Laws):
             cls.capabilities &= ~OF_HANDLES
         super().__init_subclass__(**options)
         for name in _OF_FORKS + (_OF_EACH_ENTRY if cls.reads_ahead else ()):
-            setattr(cls, name, None)
+            if hasattr(cls, name):
+                setattr(cls, name, None)
 
     @pytest.fixture(autouse=True)
     def _in_an_event_loop(self, event_loop_portal: BlockingPortal) -> None:

@@ -12,7 +12,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from pystorage import FileStorage, LRUStorage, MemoryStorage, Storage, aio
+from pystorage import (
+    DiskLRUStorage,
+    FileStorage,
+    LMDBStorage,
+    LRUStorage,
+    MemoryStorage,
+    SQLiteStorage,
+    Storage,
+    aio,
+)
 from pystorage.storage import ABSENT, Capability
 from pystorage.testing import FakeClock
 from pystorage.testing.blocking import BlockingStorage
@@ -27,6 +36,9 @@ STORAGES: dict[str, Callable[[str, FakeClock], Storage[Any, Any]]] = {
     "memory": lambda place, clock: MemoryStorage(timer=clock),
     "lru": lambda place, clock: LRUStorage(1000, timer=clock),
     "files": lambda place, clock: FileStorage(place, timer=clock),
+    "bounded": lambda place, clock: DiskLRUStorage(place, limit=1000, codec="json", timer=clock),
+    "sqlite": lambda place, clock: SQLiteStorage(f"{place}/x.db", timer=clock),
+    "lmdb": lambda place, clock: LMDBStorage(place, timer=clock),
     "tree": lambda place, clock: FileStorage(place, layout="tree", timer=clock),
 }
 

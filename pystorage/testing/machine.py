@@ -51,6 +51,7 @@ class StorageMachine(RuleBasedStateMachine):
     keys: ClassVar[Sequence[Hashable]]
     values: ClassVar[Sequence[Any]]
     default_ttl: ClassVar[float | None]
+    lists_expired: ClassVar[bool]
 
     def __init__(self) -> None:
         super().__init__()
@@ -207,6 +208,8 @@ class StorageMachine(RuleBasedStateMachine):
         """Let time pass."""
         self.clock.advance(seconds)
         self._removed([key for key, deadline in self.deadlines.items() if deadline <= self.clock()])
+        if self.lists_expired:
+            self.storage.purge()
 
     @precondition(_can(Capability.TTL))
     @rule()
@@ -275,7 +278,12 @@ class StorageMachine(RuleBasedStateMachine):
 
 
 def machine_class(
-    make: Make, *, keys: Sequence[Hashable] = _KEYS, values: Sequence[Any], default_ttl: float | None
+    make: Make,
+    *,
+    keys: Sequence[Hashable] = _KEYS,
+    values: Sequence[Any],
+    default_ttl: float | None,
+    lists_expired: bool = False,
 ) -> type[StorageMachine]:
     """Make the machine itself, for ``hypothesis.stateful.run_state_machine_as_test``.
 
@@ -284,6 +292,7 @@ def machine_class(
         keys: Keys to use.
         values: Values to use.
         default_ttl: Seconds that an entry lives when nobody says how long; None is for ever.
+        lists_expired: Whether listings show what has expired until it is purged.
 
     Returns:
         A class of machines.
@@ -292,6 +301,7 @@ def machine_class(
         Nothing.
     """
     settled = {"make": staticmethod(make), "keys": keys, "values": values, "default_ttl": default_ttl}
+    settled["lists_expired"] = lists_expired
     return type("Machine", (StorageMachine,), settled)
 
 

@@ -123,8 +123,14 @@ class Laws:
     #: Whether what has expired goes by itself, so that ``purge`` cannot count it.
     expires_by_itself: ClassVar[bool] = False
 
+    #: Whether ``len``, iteration and ``scan`` show what has expired until ``purge``; reads never give it.
+    lists_expired: ClassVar[bool] = False
+
     #: Whether it was made with a codec that loads pickles, from where nobody else can write.
     loads_pickles: ClassVar[bool] = False
+
+    #: How many random histories are compared with those of a dict.
+    histories: ClassVar[int] = 15
 
     #: How often the durability laws kill a writer.
     kills: ClassVar[int] = 20
@@ -197,6 +203,18 @@ class Laws:
         number = int(found[1])
         assert value in (self.value(number), self.large_value(number)), f"value {number} is not whole"
         return number
+
+    def settle(self, storage: AnyStorage) -> None:
+        """Let what has expired vanish from listings, where that is not so at once.
+
+        Args:
+            storage: The storage.
+
+        Raises:
+            StorageError: The storage refused.
+        """
+        if self.lists_expired:
+            storage.purge()
 
     def _numbered(self, number: int, times: int) -> Any:
         text = f"{number:08d};" * times

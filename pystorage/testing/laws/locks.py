@@ -197,7 +197,9 @@ class LeaseLaws(Laws):
         assert self.number_of(storage["count"]) == 30
 
     @law(needs=Capability.LOCK | Capability.SHARED, when=where_processes_fork)
-    def test_a_killed_holder_frees_its_lock(self, storage: AnyStorage, open_storage: Opener) -> None:
+    def test_a_killed_holder_frees_its_lock(
+        self, storage: AnyStorage, open_storage: Opener, timer: FakeClock
+    ) -> None:
         """A lock whose holder was killed can be taken, after its time at the latest."""
 
         def hold() -> None:
@@ -209,6 +211,7 @@ class LeaseLaws(Laws):
             assert line.hear(), "the child did not take the lock"
             assert not _free(storage, "name")
             child.kill()
+        timer.advance(2)
         with storage.lock("name", _LONG, timeout=30):
             pass
 

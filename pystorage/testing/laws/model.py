@@ -23,9 +23,14 @@ class ModelLaws(Laws):
         values = [value for value in type(self).values if len(repr(value)) < 100]
         default_ttl = type(self).default_ttl
         run_state_machine_as_test(
-            machine_class(self.make_storage, values=values, default_ttl=default_ttl),
+            machine_class(
+                self.make_storage,
+                values=values,
+                default_ttl=default_ttl,
+                lists_expired=type(self).lists_expired,
+            ),
             settings=settings(
-                max_examples=15,
+                max_examples=type(self).histories,
                 stateful_step_count=20,
                 deadline=None,
                 database=None,

@@ -62,5 +62,6 @@ class ScanLaws(Laws):
         storage.set("key short", self.value(1), ttl=10)
         storage.set("key long", self.value(2), ttl=20)
         timer.advance(10)
+        self.settle(storage)
         assert list(storage.scan("key")) == ["key long"]
         assert list(storage.scan("")) == ["key long"]

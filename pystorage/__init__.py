@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pystorage.services import PickleStorageService as PickleStorageService
     from pystorage.services import RedisJSONStorageService as RedisJSONStorageService
     from pystorage.services import RedisStorageService as RedisStorageService
+    from pystorage.services import S3StorageService as S3StorageService
     from pystorage.services import StorageService as StorageService
     from pystorage.services import VolatileStorageService as VolatileStorageService
     from pystorage.storage import ABSENT as ABSENT
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from pystorage.stores.memory import LRUStorage as LRUStorage
     from pystorage.stores.memory import MemoryStorage as MemoryStorage
     from pystorage.stores.redis import RedisStorage as RedisStorage
+    from pystorage.stores.s3 import S3Storage as S3Storage
     from pystorage.stores.sqlite import SQLiteStorage as SQLiteStorage
     from pystorage.wrappers.base import WrapperStorage as WrapperStorage
     from pystorage.wrappers.volatile import VolatileStorage as VolatileStorage
@@ -66,7 +68,7 @@ _ERRORS = (
 )
 _SERVICES = (
     "DiskLRUStorageService GZipPickleStorageService JSONStorageService LRUStorageService "
-    "PickleStorageService RedisJSONStorageService RedisStorageService StorageService "
+    "PickleStorageService RedisJSONStorageService RedisStorageService S3StorageService StorageService "
     "VolatileStorageService"
 )
 
@@ -85,6 +87,7 @@ _PLACES = {
     "SQLiteStorage": "stores.sqlite",
     "LMDBStorage": "stores.lmdb",
     "RedisStorage": "stores.redis",
+    "S3Storage": "stores.s3",
     "StorageProvider": "storage_provider",
     "VerifyReport": "stores._verify",
     "VolatileStorage": "wrappers.volatile",

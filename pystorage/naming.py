@@ -360,5 +360,30 @@ class TreeNaming(Naming):
         return "/".join(part for part in parts if isinstance(part, str))
 
 
+class ObjectNaming(Naming):
+    """Names in a store of objects, which takes any name that a path does not mean something else by.
+
+    What a text begins with, its name begins with, unless the name is shortened or the text is dots alone.
+
+    Args:
+        max_length: The longest name, in characters, ≥ 150.
+
+    Raises:
+        ValueError: It is less.
+
+    Example:
+        >>> naming = ObjectNaming(max_length=900)
+        >>> naming.name(".profile"), naming.name(".."), naming.name("../x")
+        ('.profile', '%2E.', '..%2Fx')
+    """
+
+    def __init__(self, *, max_length: int) -> None:
+        super().__init__(max_length=max_length, files=False)
+
+    def _text(self, text: str) -> str:
+        name = super()._text(text)
+        return "%2E" + name[1:] if name in (".", "..") else name
+
+
 def _with_digest(name: str) -> str:
     return f"{name[:_PREFIX_LENGTH]}%~{blake2b(name.encode(), digest_size=16).hexdigest()}"

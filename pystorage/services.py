@@ -13,6 +13,7 @@ from pystorage.stores.disklru import DiskLRUStorage
 from pystorage.stores.file import Durability, FileStorage, Layout
 from pystorage.stores.memory import LRUStorage
 from pystorage.stores.redis import RedisStorage
+from pystorage.stores.s3 import S3Storage
 from pystorage.wrappers.volatile import VolatileStorage
 
 StorageService = Storage
@@ -293,6 +294,52 @@ class RedisJSONStorageService(RedisStorage[K, V]):
         **options: Unpack[RedisOptions],
     ) -> None:
         super().__init__(redis_client, url=url, prefix=prefix, expiration=expiration, codec="json", **options)
+
+
+class S3StorageService(S3Storage[K, bytes]):
+    """A folder of an S3 bucket that holds bytes as they are.
+
+    Args:
+        bucket: The bucket.
+        folder: The folder in it; empty is the whole top of the bucket.
+        region: The bucket's region; None is what boto3 finds, or the client's.
+        endpoint_url: The server, if it is not Amazon's.
+        client: A boto3 client for S3, or a function that makes one; None makes one.
+        create_bucket: Whether a missing bucket is made.
+
+    Raises:
+        MissingDependencyError: boto3 is not installed.
+        ValueError: An argument is out of its range.
+
+    Cost: as ``S3Storage``.
+    Threads: any number.
+    Processes: any number.
+
+    Example:
+        >>> storage = S3StorageService("my.bucket", "some/folder/", "eu-west-1")
+        >>> storage
+        S3StorageService('my.bucket', 'some/folder/', region='eu-west-1', codec=BytesCodec())
+    """
+
+    def __init__(
+        self,
+        bucket: str,
+        folder: str = "",
+        region: str | None = None,
+        *,
+        endpoint_url: str | None = None,
+        client: Any = None,
+        create_bucket: bool = False,
+    ) -> None:
+        super().__init__(
+            bucket,
+            folder,
+            client=client,
+            region=region,
+            endpoint_url=endpoint_url,
+            create_bucket=create_bucket,
+            codec="bytes",
+        )
 
 
 def _place(path: Path | None) -> Path:

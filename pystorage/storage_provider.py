@@ -35,6 +35,7 @@ _BUILTIN: Final[dict[str, str]] = {
     "storage.volatile": "pystorage.wrappers.volatile:VolatileStorage",
     "storage.redis": "pystorage.services:RedisStorageService",
     "storage.redis.json": "pystorage.services:RedisJSONStorageService",
+    "storage.s3": "pystorage.services:S3StorageService",
 }
 
 
@@ -69,6 +70,7 @@ class StorageProvider:
     STORAGE_VOLATILE: Final = "storage.volatile"
     STORAGE_REDIS: Final = "storage.redis"
     STORAGE_REDIS_JSON: Final = "storage.redis.json"
+    STORAGE_S3: Final = "storage.s3"
 
     def __init__(self) -> None:
         self._registered: dict[str, Factory] = {}

@@ -30,6 +30,7 @@ SCHEMES: dict[str, str | type] = {
     "redis+cluster": "pystorage.stores.redis:RedisStorage",
     "rediss+cluster": "pystorage.stores.redis:RedisStorage",
     "unix": "pystorage.stores.redis:RedisStorage",
+    "s3": "pystorage.stores.s3:S3Storage",
 }
 
 # At least two characters: C:\cache is a path.

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.servers.redis import GuardedServer, RedisClusterServers, RedisServer, TurnedServer
+    from tests.servers.s3 import S3Server
 
 # How long an example takes says more about what else the machine does than about the code; the time limit of
 # each whole test stays.
@@ -67,3 +68,20 @@ def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisClu
 
     with cluster_at(tmp_path_factory.mktemp("cluster")) as nodes:
         yield nodes
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """A server of S3, with its credentials in the environment."""
+    from tests.servers.s3 import shared
+
+    with shared() as server, server.environment():
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_client(s3_server: S3Server) -> Iterator[Any]:
+    """A client of that server."""
+    client = s3_server.client(attempts=2)
+    yield client
+    client.close()

@@ -7,6 +7,8 @@ import os
 import stat
 from typing import Final
 
+from pystorage.codecs import Codec
+
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -101,3 +103,22 @@ def _is_ours(found: os.stat_result) -> bool:
 
 def _is_ours_alone(found: os.stat_result) -> bool:
     return _is_ours(found) and not found.st_mode & _WRITABLE_BY_OTHERS
+
+
+def refuse_bare_pickles(codec: Codec, trust: bool, place: str) -> None:
+    """Refuse a codec that runs code for a place that others can write to.
+
+    Args:
+        codec: The codec.
+        trust: Whether the caller trusts all who can write there.
+        place: What others can write to, for the message.
+
+    Raises:
+        ValueError: Values could have this process run whatever their writer wished.
+    """
+    if codec.runs_code and not trust:
+        raise ValueError(
+            f"others can write to {place}, and have this process run a pickle of theirs: sign values "
+            "(… | SignedCodec), choose a codec that only reads data, such as JSON, or write trust=True if "
+            "whoever can write there may run code here"
+        )

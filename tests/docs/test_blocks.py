@@ -10,7 +10,7 @@ import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +18,7 @@ from pystorage.urls import SCHEMES
 
 if TYPE_CHECKING:
     from tests.servers.redis import RedisServer
+    from tests.servers.s3 import S3Server
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(path for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")] if path.is_file())
@@ -64,6 +65,11 @@ WITH_REDIS = [
 ]
 
 
+#: What speaks of a bucket, and runs where boto3 is sent to a server of the tests by the environment.
+_S3 = re.compile(r"S3Storage|STORAGE_S3|\breports\b|\bfilms\b")
+WITH_S3 = [document for document in DOCUMENTS if any(_S3.search(block.code) for block in blocks(document))]
+
+
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An empty current folder, a temporary folder of the test's own, and URL schemes for it alone."""
@@ -91,7 +97,7 @@ def test_python_runs(document: Path, elsewhere: Path, monkeypatch: pytest.Monkey
     module = types.ModuleType(re.sub(r"\W", "_", name(document)))
     monkeypatch.setitem(sys.modules, module.__name__, module)
     for block in blocks(document):
-        if block.language == "python" and not needs_redis(document, block):
+        if block.language == "python" and not needs_redis(document, block) and not _S3.search(block.code):
             run(block, document, module.__dict__)
 
 
@@ -107,6 +113,20 @@ def test_python_with_redis_runs(
         if block.language == "python" and needs_redis(document, block):
             code = _REDIS.sub(redis_server.url.removesuffix("0") + "9", block.code)
             run(Block(block.language, code, block.line), document, module.__dict__)
+
+
+@pytest.mark.parametrize("document", WITH_S3, ids=name)
+def test_python_with_s3_runs(
+    document: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch, s3_server: S3Server, s3_client: Any
+) -> None:
+    """On a server of the tests, in a bucket of the name that the documents give."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", s3_server.url)
+    s3_client.create_bucket(Bucket="my.bucket")
+    module = types.ModuleType(re.sub(r"\W", "_", name(document)) + "_s3")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for block in blocks(document):
+        if block.language == "python" and _S3.search(block.code):
+            run(block, document, module.__dict__)
 
 
 def run(block: Block, document: Path, names: dict[str, object]) -> None:

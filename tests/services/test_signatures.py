@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 
 import pystorage
-from pystorage import FileStorage, LRUStorage, MemoryStorage, RedisStorage, StorageProvider, VolatileStorage
+from pystorage import (
+    FileStorage,
+    LRUStorage,
+    MemoryStorage,
+    RedisStorage,
+    S3Storage,
+    StorageProvider,
+    VolatileStorage,
+)
 from pystorage.services import (
     GZipPickleStorageService,
     JSONStorageService,
@@ -21,6 +29,7 @@ from pystorage.services import (
     PickleStorageService,
     RedisJSONStorageService,
     RedisStorageService,
+    S3StorageService,
     StorageService,
     VolatileStorageService,
 )
@@ -44,6 +53,14 @@ PROMISED: dict[Any, tuple[dict[str, Any], dict[str, Any]]] = {
     RedisStorage: (
         {"redis_client": None},
         {"url": None, "prefix": "pystorage:", "expiration": None, "codec": None},
+    ),
+    S3StorageService: (
+        {"bucket": NEEDED, "folder": "", "region": None},
+        {"endpoint_url": None, "client": None, "create_bucket": False},
+    ),
+    S3Storage: (
+        {"bucket": NEEDED, "folder": ""},
+        {"client": None, "region": None, "endpoint_url": None, "create_bucket": False, "codec": None},
     ),
     VolatileStorageService: (
         {"storage": None, "expiration": 3600},

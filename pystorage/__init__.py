@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pystorage.stores.diskcache import DiskCacheStorage as DiskCacheStorage
     from pystorage.stores.disklru import DiskLRUStorage as DiskLRUStorage
     from pystorage.stores.file import FileStorage as FileStorage
+    from pystorage.stores.filesystem import FilesystemStorage as FilesystemStorage
     from pystorage.stores.lmdb import LMDBStorage as LMDBStorage
     from pystorage.stores.memory import CacheStorage as CacheStorage
     from pystorage.stores.memory import LRUStorage as LRUStorage
@@ -87,6 +88,7 @@ _PLACES = {
     "SQLiteStorage": "stores.sqlite",
     "LMDBStorage": "stores.lmdb",
     "RedisStorage": "stores.redis",
+    "FilesystemStorage": "stores.filesystem",
     "S3Storage": "stores.s3",
     "StorageProvider": "storage_provider",
     "VerifyReport": "stores._verify",

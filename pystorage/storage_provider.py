@@ -36,6 +36,7 @@ _BUILTIN: Final[dict[str, str]] = {
     "storage.redis": "pystorage.services:RedisStorageService",
     "storage.redis.json": "pystorage.services:RedisJSONStorageService",
     "storage.s3": "pystorage.services:S3StorageService",
+    "storage.filesystem": "pystorage.stores.filesystem:FilesystemStorage",
 }
 
 
@@ -71,6 +72,7 @@ class StorageProvider:
     STORAGE_REDIS: Final = "storage.redis"
     STORAGE_REDIS_JSON: Final = "storage.redis.json"
     STORAGE_S3: Final = "storage.s3"
+    STORAGE_FILESYSTEM: Final = "storage.filesystem"
 
     def __init__(self) -> None:
         self._registered: dict[str, Factory] = {}

@@ -31,6 +31,7 @@ SCHEMES: dict[str, str | type] = {
     "rediss+cluster": "pystorage.stores.redis:RedisStorage",
     "unix": "pystorage.stores.redis:RedisStorage",
     "s3": "pystorage.stores.s3:S3Storage",
+    "fsspec": "pystorage.stores.filesystem:FilesystemStorage",
 }
 
 # At least two characters: C:\cache is a path.

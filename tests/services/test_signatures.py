@@ -15,6 +15,7 @@ import pytest
 import pystorage
 from pystorage import (
     FileStorage,
+    FilesystemStorage,
     LRUStorage,
     MemoryStorage,
     RedisStorage,
@@ -62,6 +63,7 @@ PROMISED: dict[Any, tuple[dict[str, Any], dict[str, Any]]] = {
         {"bucket": NEEDED, "folder": ""},
         {"client": None, "region": None, "endpoint_url": None, "create_bucket": False, "codec": None},
     ),
+    FilesystemStorage: ({"url": NEEDED}, {"codec": None}),
     VolatileStorageService: (
         {"storage": None, "expiration": 3600},
         {"sliding": False, "jitter": 0.0, "timer": None},

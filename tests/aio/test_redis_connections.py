@@ -93,7 +93,7 @@ def test_a_storm_of_cancellations(redis_server: RedisServer, backend: str) -> No
                     async with storage.lock(f"lock {number % 5}", 300):
                         pass
 
-        for _ in range(ROUNDS // (1 if backend == "asyncio" else 5)):
+        for _ in range(ROUNDS):
             async with anyio.create_task_group() as tasks:
                 for number in range(20):
                     tasks.start_soon(work, number)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import resource
 import subprocess
 import sys
@@ -218,6 +220,49 @@ def test_thousands_of_tasks_on_files(backend: str, tmp_path: Path) -> None:
 
     run(backend, main)
     assert dict(storage) == {f"key {number}": 100 for number in range(20)}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_storm_of_cancellations_on_files(backend: str, tmp_path: Path) -> None:
+    storage: FileStorage[str, bytes] = FileStorage(tmp_path, codec="bytes")
+    face = aio.wrap(storage, threads=4)
+    chance = random.Random(13)
+    threads: set[int] = set()
+
+    async def main() -> None:
+        async def work(number: int) -> None:
+            scope = anyio.move_on_after(chance.random() * 0.005) if number % 2 else anyio.CancelScope()
+            with scope:
+                await face.set(f"key {number}", b"x" * 10_000)
+                async with face.lock(f"lock {number % 3}", 300), face.open_write("stream") as stream:
+                    await stream.write(b"y" * 1000)
+                    await stream.write(b"y" * 1000)
+
+        for _ in range(100):
+            async with anyio.create_task_group() as tasks:
+                for number in range(8):
+                    tasks.start_soon(work, number)
+            threads.add(threading.active_count())
+        for number in range(3):
+            async with face.lock(f"lock {number}", 300, timeout=0):
+                pass
+
+    before = descriptors()
+    run(backend, main)
+    assert max(threads) <= threading.active_count() + 6  # those of the loop, which keeps some for later
+    assert storage["stream"] == b"y" * 2000
+    assert all(value == b"x" * 10_000 for key, value in storage.items() if key != "stream")
+    storage.close()
+    assert descriptors() <= before
+    left = [
+        name for _, _, names in os.walk(tmp_path / "%pystorage.storage.own" / "temporary") for name in names
+    ]
+    assert left == []
+
+
+def descriptors() -> int:
+    folder = Path("/proc/self/fd")
+    return len(os.listdir(folder)) if folder.is_dir() else 0
 
 
 STREAM = """

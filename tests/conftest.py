@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -85,3 +86,22 @@ def s3_client(s3_server: S3Server) -> Iterator[Any]:
     client = s3_server.client(attempts=2)
     yield client
     client.close()
+
+
+# -------------------------------------------------------------------- what need not run on each Python
+
+#: Tests of what disks, servers and other processes do, of other packages, and of the source itself: a second
+#: Python shows nothing new there.
+_OF_THE_WORLD = (
+    *("architecture", "benchmarks", "lab", "stores", "testing"),
+    *("aio/test_databases.py", "aio/test_redis.py", "aio/test_redis_connections.py"),
+    *(f"conformance/test_{name}.py" for name in ("codecs", "diskcache", "disklru", "filesystem")),
+    *(f"conformance/test_{name}.py" for name in ("lmdb", "redis", "s3", "services")),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix().startswith(_OF_THE_WORLD):
+            item.add_marker("world")

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from pystorage.errors import UnsupportedOperation as UnsupportedOperation
     from pystorage.keys import Key as Key
     from pystorage.keys import Namespace as Namespace
+    from pystorage.memo import invalidate_tags as invalidate_tags
     from pystorage.memo import lru_cache as lru_cache
     from pystorage.memo import memoize as memoize
+    from pystorage.memo import memoize_many as memoize_many
     from pystorage.services import DiskLRUStorageService as DiskLRUStorageService
     from pystorage.services import GZipPickleStorageService as GZipPickleStorageService
     from pystorage.services import JSONStorageService as JSONStorageService
@@ -94,8 +96,10 @@ _PLACES = {
     "VerifyReport": "stores._verify",
     "VolatileStorage": "wrappers.volatile",
     "WrapperStorage": "wrappers.base",
+    "invalidate_tags": "memo.tags",
     "lru_cache": "memo.lru",
     "memoize": "memo",
+    "memoize_many": "memo",
     "open": "storage_provider:open_storage",
 }
 

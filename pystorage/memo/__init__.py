@@ -11,16 +11,22 @@ from pystorage.memo.decorator import Memoizer, memoize
 from pystorage.memo.figures import CacheInfo
 from pystorage.memo.fingerprint import register_fingerprint
 from pystorage.memo.lru import LRUCached, LRUDecorator, lru_cache
+from pystorage.memo.many import ManyMemoizer, MemoizedMany, memoize_many
 from pystorage.memo.memoized import Memoized
+from pystorage.memo.tags import invalidate_tags
 
 __all__ = [
     "BoundMemoized",
     "CacheInfo",
     "LRUCached",
     "LRUDecorator",
+    "ManyMemoizer",
     "Memoized",
+    "MemoizedMany",
     "Memoizer",
+    "invalidate_tags",
     "lru_cache",
     "memoize",
+    "memoize_many",
     "register_fingerprint",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
@@ -121,6 +121,23 @@ class BoundMemoized(Generic[P, R]):
         """
         return self.__func__.refresh(self.__self__, *args, **kwargs)
 
+    def prefetch(self, calls: Iterable[tuple[Any, ...]]) -> int:
+        """Compute the results of several calls that are not kept yet.
+
+        Args:
+            calls: The arguments of each call by position, without the object, in a tuple.
+
+        Returns:
+            How many were not kept.
+
+        Raises:
+            TypeError: The method cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
+            StorageError: The storage cannot be read, cannot hold a result, or refused.
+            Exception: What the method raises; the calls before are kept.
+        """
+        return self.__func__.prefetch((self.__self__, *args) for args in calls)
+
     @property
     def __wrapped__(self) -> Callable[P, R]:
         return MethodType(self.__func__.__wrapped__, self.__self__)
@@ -164,6 +181,18 @@ class BoundMemoized(Generic[P, R]):
             Nothing.
         """
         return self.__func__.undecodable
+
+    @property
+    def unavailable(self) -> int:
+        """How often the storage could not be reached and the method went on without it, for all objects.
+
+        Returns:
+            The number in this process.
+
+        Raises:
+            Nothing.
+        """
+        return self.__func__.unavailable
 
     def cache_info(self) -> CacheInfo:
         """Give the figures of the method, of all objects together.

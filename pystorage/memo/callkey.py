@@ -37,6 +37,8 @@ class CallKey:
         ignore: Parameters that are not part of the key.
         typed: Whether equal arguments of different types are different calls.
         version: Anything that tells this function from an earlier one of its name.
+        enveloped: Whether the results are kept in envelopes: none is to be found where bare ones are
+            looked for, before or after a change of the options.
 
     Raises:
         TypeError: The function has no name or no known signature; ``key`` is no function, or takes what the
@@ -65,6 +67,7 @@ class CallKey:
         ignore: str | Iterable[str] = (),
         typed: bool = False,
         version: str | int | None = None,
+        enveloped: bool = False,
     ) -> None:
         binding = Binding(function)
         name = label(function)
@@ -92,7 +95,17 @@ class CallKey:
         self._plain = len(binding.names) if binding.is_plain and self._choose is None else -1
         # A value under *args is another thing than one under a parameter that is called args.
         spelled = tuple(binding.spelled.get(each, each) for each in self._names)
-        head = (LAYOUT, name, version, self.typed, key is not None, spelled, _captured(function))
+        head: tuple[object, ...] = (
+            LAYOUT,
+            name,
+            version,
+            self.typed,
+            key is not None,
+            spelled,
+            _captured(function),
+        )
+        if enveloped:
+            head = (*head, "enveloped")
         self._start = blake2b(_encoded(canonical(head, typed=True)), digest_size=_DIGEST_SIZE)
         #: What the keys of all calls begin with, and no other function's.
         self.prefix = (
@@ -225,7 +238,7 @@ def _checked_version(version: object) -> str | None:
     if isinstance(version, bool) or not isinstance(version, (str, int)):
         raise TypeError(f"version is a str or an int, not {type(version).__name__}")
     if version == "auto":
-        raise ValueError("version='auto' has no meaning yet: give a text of your own and change it by hand")
+        raise ValueError("version='auto' is what memoize() makes of the code: here it is a text or a number")
     if version == "":
         raise ValueError("version is empty: give a text or leave it out")
     return str(version)

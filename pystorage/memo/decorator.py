@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from types import ModuleType
 from typing import Any, Final, ParamSpec, Protocol, TypeVar, overload
 
 from pystorage.errors import UnsupportedOperation
 from pystorage.memo.callkey import CallKey
+from pystorage.memo.codeversion import AutoCallKey
+from pystorage.memo.fresh import FreshMemoized
 from pystorage.memo.memoized import Memoized
-from pystorage.storage import Capability, Storage, checked_ttl
+from pystorage.memo.options import LEASE, TTL, Copy, OnError, Options, checked
+from pystorage.storage import Capability, Storage
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -35,37 +38,70 @@ def memoize(
     function: Callable[P, R],
     /,
     *,
-    ttl: float | None = None,
+    ttl: TTL = None,
+    stale: float | None = None,
+    jitter: float = 0.0,
     key: Callable[..., object] | None = None,
     ignore: str | Iterable[str] = (),
     typed: bool = False,
     version: str | int | None = None,
+    tags: str | Iterable[str] = (),
+    lock: bool | None = None,
+    lock_ttl: float = LEASE,
+    lock_timeout: float | None = None,
+    on_error: OnError = "raise",
+    copy: Copy | None = None,
+    early: float = 0.0,
+    ahead: float | None = None,
+    errors: Mapping[type[Exception], float | None] | None = None,
 ) -> Memoized[P, R]: ...
 @overload
 def memoize(
     storage: MutableMapping[Any, Any] | None = None,
     *,
-    ttl: float | None = None,
+    ttl: TTL = None,
+    stale: float | None = None,
+    jitter: float = 0.0,
     key: Callable[..., object] | None = None,
     ignore: str | Iterable[str] = (),
     typed: bool = False,
     version: str | int | None = None,
+    tags: str | Iterable[str] = (),
+    lock: bool | None = None,
+    lock_ttl: float = LEASE,
+    lock_timeout: float | None = None,
+    on_error: OnError = "raise",
+    copy: Copy | None = None,
+    early: float = 0.0,
+    ahead: float | None = None,
+    errors: Mapping[type[Exception], float | None] | None = None,
 ) -> Memoizer: ...
 def memoize(
     storage: Any = None,
     *,
-    ttl: float | None = None,
+    ttl: TTL = None,
+    stale: float | None = None,
+    jitter: float = 0.0,
     key: Callable[..., object] | None = None,
     ignore: str | Iterable[str] = (),
     typed: bool = False,
     version: str | int | None = None,
+    tags: str | Iterable[str] = (),
+    lock: bool | None = None,
+    lock_ttl: float = LEASE,
+    lock_timeout: float | None = None,
+    on_error: OnError = "raise",
+    copy: Copy | None = None,
+    early: float = 0.0,
+    ahead: float | None = None,
+    errors: Mapping[type[Exception], float | None] | None = None,
 ) -> Any:
     """Keep the results of a function in a storage, and compute only what is not there.
 
     A call is known by the function's module and qualified name, its version, and its arguments bound to
     its parameters: ``f(1)`` is ``f(a=1)``, and defaults count as passed. So all processes that open the
     same storage find the same results, also those of a run long ago. A changed body finds them too: change
-    ``version`` with it.
+    ``version`` with it, or let ``version="auto"`` read the code.
 
     Arguments are known by their value, whatever their place in memory: numbers, texts, bytes, containers,
     enums, dataclasses, dates, paths, UUIDs, and functions and classes by name; ``register_fingerprint`` adds
@@ -73,19 +109,46 @@ def memoize(
     ``typed``. A method's ``self`` is an argument as any other.
 
     A result is what the storage gives back, at the first call too: with JSON a tuple is a list from the
-    start. ``None`` is a result. Exceptions are not kept. A kept result that can't be decoded is computed
-    anew and overwritten.
+    start. ``None`` is a result. Exceptions are kept only as ``errors`` says. A kept result that can't be
+    decoded is computed anew and overwritten.
 
     Args:
         storage: Any storage or mutable mapping, which may be shared by many functions, and by many programs
             as long as no two functions there have the same module and name. None: an ``LRUStorage`` of this
             function's own, in memory, of 1024 results; a dict or ``MemoryStorage()`` has no bound.
-        ttl: Seconds that a result lives, > 0; None is for ever.
+        ttl: Seconds that a result lives, > 0, or a function that gives them for a result; None is for ever.
+        stale: Seconds after the end of its life, > 0, in which a result is still given at once, while one
+            thread computes it anew. Where that fails, the old one stays. It needs ``ttl``.
+        jitter: How much shorter a life may be at random, as a part of it, 0 ≤ jitter < 1, so that not all
+            results expire at once.
         key: Says what a call is known by instead of all its arguments: a function of some of the parameters,
             by their names, as ``lambda user: user.id``.
         ignore: Parameters that make no difference to the result, as ``("session",)``.
         typed: Whether equal arguments of different types are different calls, at every depth.
-        version: Part of every key; change it to leave all results behind.
+        version: Part of every key; change it to leave all results behind. ``"auto"`` is made of the source of
+            the function and of the functions that it names, those of its own package.
+        tags: Groups to invalidate results by, with the names of parameters in braces, as
+            ``("user:{user_id}", "users")``; see ``invalidate_tags``.
+        lock: Whether processes and hosts that miss one key wait for one another. None: where the storage is
+            shared and has locks. True: that is refused where it cannot. False: only threads wait.
+        lock_ttl: Seconds, > 0, after which the key of a process that died while it computed is free. Whoever
+            computes for longer renews it.
+        lock_timeout: Seconds, > 0, to wait for whoever computes at most; then a call computes for itself.
+            None waits for as long as it takes.
+        on_error: What is done where the storage cannot be reached: ``"raise"``, ``"recompute"`` as if
+            nothing were kept, or ``"stale"``, which gives what this process read or wrote last (of the 1024
+            keys used last), however old, and computes where it has nothing.
+        copy: ``"deep"`` or ``"shallow"``: each caller gets a copy of the result, so that changing it changes
+            nothing that is kept. None gives what the storage gives, which is one object in memory.
+        early: The factor of XFetch, ≥ 0, where 1 is usual: the nearer the end of its life and the longer the
+            computation took, the likelier one who asks has the result computed anew in the background
+            before it expires. 0 is never. It needs ``ttl``.
+        ahead: Seconds before the end of a life, > 0: whoever asks then has it computed anew in the
+            background. It needs ``ttl``.
+        errors: Exceptions that are kept, as ``{LookupError: 5.0}``: class → seconds, > 0, or None for ever.
+            A call that is answered so raises one of the same class with the same arguments, which must be
+            texts or numbers; others are not kept. Only classes that are named here or below these are
+            ever made of what was stored.
 
     Returns:
         The function, memoized; or a decorator, where no function was given.
@@ -93,10 +156,11 @@ def memoize(
     Raises:
         TypeError: What is decorated is no plain function (``async def``, generators and classes are none),
             is a lambda without ``version`` in a storage that others may use, or an option is of a wrong type;
-            ``key`` takes what the function has not.
-        ValueError: ``ttl`` is not more than 0, ``ignore`` names no parameter or is given beside ``key``, or
-            ``version`` is empty.
-        UnsupportedOperation: ``ttl`` is given and the storage knows no deadlines.
+            ``key`` takes what the function has not; a tag names no parameter.
+        ValueError: A number is out of its range, ``ignore`` names no parameter or is given beside ``key``,
+            ``version`` is empty, or an option lacks the ``ttl`` that it needs.
+        UnsupportedOperation: ``ttl`` or ``errors`` is given and the storage knows no deadlines, or
+            ``lock=True`` and it has no locks that processes share.
 
     Cost: a hit costs the key, about 2 µs for three plain arguments, and one read of the storage; a miss one
         read, the computation, one write and, but in memory, another read.
@@ -122,16 +186,31 @@ def memoize(
         >>> double(1), double(1, verbose=True), len(results)
         (2, 2, 1)
     """
-    options: dict[str, Any] = {"ttl": ttl, "key": key, "ignore": ignore, "typed": typed, "version": version}
+    names: dict[str, Any] = {"key": key, "ignore": ignore, "typed": typed, "version": version}
+    options = checked(
+        ttl=ttl,
+        stale=stale,
+        jitter=jitter,
+        early=early,
+        ahead=ahead,
+        errors=errors,
+        tags=tags,
+        lock=lock,
+        lock_ttl=lock_ttl,
+        lock_timeout=lock_timeout,
+        on_error=on_error,
+        copy=copy,
+    )
     if isinstance(storage, MutableMapping) or storage is None:
-        _check_storage(storage, checked_ttl(ttl))
-        return functools.partial(_memoized, storage=storage, **options)
+        check_storage(storage, options)
+        return functools.partial(_memoized, storage=storage, options=options, **names)
     if isinstance(storage, type) and issubclass(storage, MutableMapping):
         raise TypeError(
             f"memoize() takes a storage, and {storage.__qualname__} is a class: call it to make one"
         )
     if callable(storage) or isinstance(storage, classmethod):
-        return _memoized(storage, storage=None, **options)
+        check_storage(None, options)
+        return _memoized(storage, storage=None, options=options, **names)
     raise TypeError(
         f"memoize() takes a storage or another mutable mapping, or the function itself, not {storage!r}"
     )
@@ -141,78 +220,134 @@ def _memoized(
     function: Callable[P, R],
     *,
     storage: MutableMapping[Any, Any] | None,
-    ttl: float | None,
+    options: Options,
     key: Callable[..., object] | None,
     ignore: str | Iterable[str],
     typed: bool,
     version: str | int | None,
 ) -> Memoized[P, R]:
-    seconds = checked_ttl(ttl)
-    _check_function(function)
+    check_function(function)
+    ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    named: dict[str, Any] = {"key": key, "ignore": ignore, "typed": typed, "version": version}
+    enveloped = options.needs_envelopes
+    call_key = call_key_of(function, storage, enveloped=enveloped, **named)
+    return (FreshMemoized if enveloped else Memoized)(
+        function,
+        own_storage() if storage is None else storage,
+        call_key,
+        options=options,
+        own=storage is None,
+        parameters={**options.given(), **named},
+    )
+
+
+def call_key_of(
+    function: Callable[..., Any], storage: object, *, version: str | int | None, **named: Any
+) -> Any:
+    """Give what makes the keys of a function.
+
+    Args:
+        function: The function.
+        storage: Where the results are to be kept; None is where nobody else looks.
+        version: The version, or ``"auto"``.
+        named: What else ``CallKey`` takes.
+
+    Returns:
+        A ``CallKey`` or what stands for one.
+
+    Raises:
+        TypeError: It is a lambda whose results others may find, or ``CallKey`` refuses it.
+        ValueError: ``CallKey`` refuses it.
+    """
     if storage is not None and version is None and getattr(function, "__name__", "") == "<lambda>":
         raise TypeError(
             "a lambda has no name of its own to store results under, so that another lambda would find them: "
             "use def, or name it by version="
         )
-    ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
-    call_key = CallKey(function, key=key, ignore=ignore, typed=typed, version=version)
-    kept = _own_storage() if storage is None else storage
-    return Memoized(
-        function,
-        kept,
-        call_key,
-        ttl=seconds,
-        own=storage is None,
-        parameters={"typed": typed, "ttl": ttl, "key": key, "ignore": ignore, "version": version},
-    )
+    if version == "auto":
+        return AutoCallKey(function, **named)
+    return CallKey(function, version=version, **named)
 
 
-def _own_storage() -> MutableMapping[Any, Any]:
+def own_storage() -> MutableMapping[Any, Any]:
+    """Make the storage of one function.
+
+    Returns:
+        An ``LRUStorage``.
+
+    Raises:
+        Nothing.
+    """
     from pystorage.stores.memory import LRUStorage
 
     return LRUStorage(OWN_SIZE)
 
 
-def _check_storage(storage: object, ttl: float | None) -> None:
-    if ttl is None or storage is None:
-        return
-    if not isinstance(storage, Storage) or Capability.TTL not in storage.capabilities:
-        # The repr of a mapping that is no storage shows what it holds.
-        where = repr(storage) if isinstance(storage, Storage) else f"a {type(storage).__qualname__}"
+def check_storage(storage: object, options: Options) -> None:
+    """Refuse a storage that cannot do what the options ask for.
+
+    Args:
+        storage: The storage; None is one of the function's own.
+        options: The options.
+
+    Raises:
+        UnsupportedOperation: It cannot.
+    """
+    capabilities = storage.capabilities if isinstance(storage, Storage) else Capability.NONE
+    # The repr of a mapping that is no storage shows what it holds.
+    where = repr(storage) if isinstance(storage, Storage) else f"a {type(storage).__qualname__}"
+    if storage is not None and options.needs_deadlines and Capability.TTL not in capabilities:
+        named = "errors" if options.ttl is None else f"ttl={options.ttl!r}"
         raise UnsupportedOperation(
-            f"memoize(ttl={ttl!r}) needs a storage with deadlines, and {where} has none: "
-            "wrap it, as in VolatileStorage(storage), or leave ttl out",
+            f"memoize({named}) needs a storage with deadlines, and {where} has none: "
+            "wrap it, as in VolatileStorage(storage), or leave it out",
+            storage=where,
+        )
+    if options.lock and Capability.LOCK | Capability.SHARED not in capabilities:
+        raise UnsupportedOperation(
+            f"memoize(lock=True) needs a storage whose locks processes share, and "
+            f"{'its own memory' if storage is None else where} has none: keep the results in a FileStorage, "
+            "or leave lock out",
             storage=where,
         )
 
 
-def _check_function(function: object) -> None:
+def check_function(function: object, decorator: str = "memoize") -> None:
+    """Refuse what cannot be memoized.
+
+    Args:
+        function: What was decorated.
+        decorator: By what, for messages.
+
+    Raises:
+        TypeError: It is no plain function.
+    """
     if isinstance(function, (classmethod, staticmethod)):
         kind = type(function).__name__
-        raise TypeError(f"memoize() takes the function inside a {kind}: write @{kind} above @memoize")
+        raise TypeError(f"{decorator}() takes the function inside a {kind}: write @{kind} above @{decorator}")
     if not callable(function):
-        raise TypeError(f"memoize() decorates a function, not {function!r}")
+        raise TypeError(f"{decorator}() decorates a function, not {function!r}")
     name = getattr(function, "__qualname__", None)
     if not isinstance(name, str) or not isinstance(getattr(function, "__module__", None), str):
         raise TypeError(
-            f"memoize() needs a function with a name to store results under, and {function!r} has none: "
+            f"{decorator}() needs a function with a name to store results under, and {function!r} has none: "
             "wrap it in a function made by def"
         )
     if isinstance(function, type):
         raise TypeError(
-            f"memoize() decorates functions, and {name} is a class: its calls would share one object; "
+            f"{decorator}() decorates functions, and {name} is a class: its calls would share one object; "
             "memoize a function that makes it"
         )
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"memoize() cannot decorate {name} yet: it is async; memoize a plain function")
+        raise TypeError(f"{decorator}() cannot decorate {name} yet: it is async; memoize a plain function")
     if inspect.isgeneratorfunction(function):
         raise TypeError(
-            f"memoize() cannot decorate {name}: it is a generator function, whose values can be taken once; "
-            "memoize a function that gives a list"
+            f"{decorator}() cannot decorate {name}: it is a generator function, whose values can be taken "
+            "once; memoize a function that gives a list"
         )
     owner = getattr(function, "__self__", None)
     if owner is not None and not isinstance(owner, ModuleType):
         raise TypeError(
-            f"memoize() cannot decorate {name}: it is bound to one {type(owner).__qualname__}, which would "
-            "be no part of the key; decorate the function in its class"
+            f"{decorator}() cannot decorate {name}: it is bound to one {type(owner).__qualname__}, which "
+            "would be no part of the key; decorate the function in its class"
         )

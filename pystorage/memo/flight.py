@@ -8,6 +8,7 @@ being computed is one flight: it begins when nothing is kept under the key, and 
   waited takes over.
 - A call that would wait for itself computes through: in the same thread, and where threads wait for one
   another in a ring.
+- A result that is invalidated while it is computed goes to those who waited, and is not kept.
 - In the child of a fork, what other threads of the parent were computing is nobody's, and begins anew.
 """
 
@@ -28,6 +29,44 @@ _guard: Final = fork_safe_lock()
 _waiting: Final[dict[int, Flight]] = {}
 
 
+class Ask:
+    """One call whose result was not found.
+
+    Args:
+        key: The key of the call.
+        args: What is passed to the function by position.
+        kwargs: What is passed to it by name.
+        find: Gives what is kept under the key and good enough for this call, or ABSENT.
+        background: Whether nobody waits for the result: somebody who got an older one asked for it.
+
+    Raises:
+        Nothing.
+    """
+
+    __slots__ = ("args", "background", "find", "forgotten", "key", "kwargs")
+
+    def __init__(
+        self, key: str, args: Any, kwargs: Any, find: Callable[[str], Any], background: bool = False
+    ) -> None:
+        self.key = key
+        self.args = args
+        self.kwargs = kwargs
+        self.find = find
+        self.background = background
+        self.forgotten = False
+
+    def is_wanted(self) -> bool:
+        """Tell whether the result is to be kept.
+
+        Returns:
+            False where the key was invalidated or written since the computation began.
+
+        Raises:
+            Nothing.
+        """
+        return not self.forgotten
+
+
 class Work(Protocol):
     """What a flight is for: a function, and where its results are kept.
 
@@ -35,15 +74,13 @@ class Work(Protocol):
         Nothing.
     """
 
-    __wrapped__: Callable[..., Any]
+    def _lead(self, ask: Ask) -> Any:
+        """Compute and keep a result, and give what a later call will get."""
 
-    def _find(self, key: str) -> Any:
-        """Give what is kept, or ABSENT."""
+    def _pass(self, ask: Ask) -> Any:
+        """Do as ``_lead``, where waiting for the flight has no end, or none soon enough."""
 
-    def _kept(self, key: str, value: Any) -> Any:
-        """Keep a result, and give what a later call will get."""
-
-    def _count(self, computed: bool) -> None:
+    def _count(self, ask: Ask, computed: bool) -> None:
         """Count a call."""
 
 
@@ -51,6 +88,7 @@ class Flight:
     """One computation of one key, from the first who asks to the result.
 
     Args:
+        ask: What it computes.
         leader: The thread that computes.
         process: The process that it is in.
 
@@ -58,9 +96,10 @@ class Flight:
         Nothing.
     """
 
-    __slots__ = ("error", "leader", "lock", "over", "process", "traceback", "value")
+    __slots__ = ("ask", "error", "leader", "lock", "over", "process", "traceback", "value")
 
-    def __init__(self, leader: int, process: int) -> None:
+    def __init__(self, ask: Ask, leader: int, process: int) -> None:
+        self.ask = ask
         self.leader = leader
         self.process = process
         self.over = False
@@ -101,15 +140,14 @@ class Flights:
         #: not look again.
         self.landed = 0
 
-    def run(self, key: str, landed: int, work: Work, args: Any, kwargs: Any) -> Any:
+    def run(self, ask: Ask, landed: int, work: Work, timeout: float | None = None) -> Any:
         """Compute what is not kept, or wait for whoever does.
 
         Args:
-            key: The key of the call.
+            ask: The call.
             landed: ``landed`` as it was before nothing was found.
             work: The function, and where its results are kept.
-            args: What is passed to it by position.
-            kwargs: What is passed to it by name.
+            timeout: Seconds to wait for somebody else at most; None waits for as long as it takes.
 
         Returns:
             The result.
@@ -119,22 +157,23 @@ class Flights:
 
         Cost: beside the computation about 2 µs where nobody else asks.
         """
+        key = ask.key
         while True:
             ahead = self._going.get(key)
             if ahead is None:
                 # An interrupt may come between any two of these steps. A flight that can be found is always
                 # led from inside this ``try``; and what ends it, with no step between, is one call that
                 # cannot be interrupted, ``release``.
-                flight = Flight(threading.get_ident(), os.getpid())
+                flight = Flight(ask, threading.get_ident(), os.getpid())
                 release = flight.lock.release
                 try:
                     ahead = self._going.setdefault(key, flight)
                     if ahead is flight:
-                        value = ABSENT if landed == self.landed else work._find(key)
-                        absent = value is ABSENT
-                        work._count(absent)
-                        if absent:
-                            value = work._kept(key, work.__wrapped__(*args, **kwargs))
+                        value = ABSENT if landed == self.landed else ask.find(key)
+                        if value is ABSENT:
+                            value = work._lead(ask)
+                        else:
+                            work._count(ask, False)
                         flight.value = value
                         return value
                 except Exception as error:
@@ -153,17 +192,82 @@ class Flights:
                         del flight
             if ahead.is_over():
                 self._land(key, ahead)
-            elif not _wait_for(ahead):
-                work._count(True)
-                return work._kept(key, work.__wrapped__(*args, **kwargs))
+            elif not wait_for(ahead, -1 if timeout is None else timeout):
+                return work._pass(ask)
             elif ahead.error is not None:
                 try:
                     raise ahead.error.with_traceback(ahead.traceback)
                 finally:
                     del ahead
             elif ahead.value is not ABSENT:
-                work._count(False)
+                work._count(ask, False)
                 return ahead.value
+
+    def begun(self, key: str, flight: Flight) -> Flight:
+        """Begin a flight, unless there is one.
+
+        Args:
+            key: The key.
+            flight: What is to begin. Whoever calls this calls ``end`` with it in any case.
+
+        Returns:
+            The flight that is going on.
+
+        Raises:
+            Nothing.
+        """
+        while True:
+            ahead = self._going.setdefault(key, flight)
+            if ahead is flight or not ahead.is_over():
+                return ahead
+            self._land(key, ahead)
+
+    def end(self, key: str, flight: Flight) -> None:
+        """End a flight, whether it began or not, and let those go on who wait for it.
+
+        Args:
+            key: The key.
+            flight: The flight.
+
+        Raises:
+            Nothing.
+        """
+        release = flight.lock.release
+        try:
+            self._land(key, flight)
+        finally:
+            flight.over = True
+            release()
+
+    def is_going(self, key: str) -> bool:
+        """Tell whether somebody computes a key.
+
+        Args:
+            key: The key.
+
+        Returns:
+            Whether one does, in this process.
+
+        Raises:
+            Nothing.
+        """
+        ahead = self._going.get(key)
+        return ahead is not None and not ahead.is_over()
+
+    def forget(self, key: str | None = None) -> None:
+        """Let what is being computed go to those who wait, and to nobody else.
+
+        Args:
+            key: Its key; None is all of them.
+
+        Raises:
+            Nothing.
+        """
+        for each in [key] if key is not None else list(self._going):
+            flight = self._going.get(each)
+            if flight is not None:
+                flight.ask.forgotten = True
+                self._land(each, flight)
 
     def _land(self, key: str, flight: Flight) -> None:
         """Forget a flight, if it is the one that is going on."""
@@ -173,8 +277,19 @@ class Flights:
                 del self._going[key]
 
 
-def _wait_for(flight: Flight) -> bool:
-    """Wait until a flight is over; False at once where that would wait for this very thread."""
+def wait_for(flight: Flight, timeout: float) -> bool:
+    """Wait until a flight is over.
+
+    Args:
+        flight: The flight.
+        timeout: Seconds to wait at most; -1 is for as long as it takes.
+
+    Returns:
+        False where that takes too long; at once, where it would wait for this very thread.
+
+    Raises:
+        Nothing.
+    """
     me = threading.get_ident()
     try:
         with _guard:
@@ -184,7 +299,9 @@ def _wait_for(flight: Flight) -> bool:
                     return False
                 ahead = _waiting.get(ahead.leader)
             _waiting[me] = flight
-        with flight.lock:
-            return True
+        if not flight.lock.acquire(timeout=timeout):
+            return False
+        flight.lock.release()
+        return True
     finally:
         _waiting.pop(me, None)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import logging
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Collection, Iterable, MutableMapping
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import (
     TYPE_CHECKING,
@@ -19,16 +18,17 @@ from typing import (
 )
 
 from pystorage.engine import Cache, Front
-from pystorage.errors import DecodeError
 from pystorage.memo.bound import BoundMemoized
 from pystorage.memo.figures import CacheInfo, Counter
-from pystorage.memo.flight import Flights
+from pystorage.memo.flight import Ask, Flights
+from pystorage.memo.place import ANYTHING, Place, Trouble
 from pystorage.storage import ABSENT, Storage
 
 if TYPE_CHECKING:
     from typing import Self
 
     from pystorage.memo.callkey import CallKey
+    from pystorage.memo.options import Options
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -39,8 +39,6 @@ S = TypeVar("S")
 # How many calls are known by their keys, at most, and where the storage is no memory of ours.
 MANY: Final = 16384
 OTHERS: Final = 1024
-
-_log = logging.getLogger("pystorage.memo")
 
 
 class Memoized(Front, Generic[P, R]):
@@ -53,7 +51,7 @@ class Memoized(Front, Generic[P, R]):
         function: The function.
         storage: Where the results are kept.
         call_key: Makes the key of a call.
-        ttl: Seconds that a result lives, > 0; None is for ever.
+        options: How results live and how they are handed out.
         own: Whether nobody else uses the storage.
         parameters: How it was made, for ``cache_parameters``.
 
@@ -77,7 +75,7 @@ class Memoized(Front, Generic[P, R]):
         storage: MutableMapping[Any, Any],
         call_key: CallKey,
         *,
-        ttl: float | None,
+        options: Options,
         own: bool,
         parameters: dict[str, object],
     ) -> None:
@@ -86,20 +84,24 @@ class Memoized(Front, Generic[P, R]):
         self.__wrapped__ = function
         self._storage = storage
         self._call_key = call_key
-        self._ttl = ttl
+        self._options = options
+        self._copied = options.copier
         self._own = own
         self._parameters = parameters
         # A dict gives back the very object, so there is nothing to read again; and so does our own memory.
         self._keeps_objects = own or type(storage) is dict
-        self._told = False
+        self._trouble = Trouble(f"{self.__module__}.{self.__qualname__}", options.on_error)
+        self._place = Place(storage, self._trouble)
         self._flights = Flights()
         if call_key.is_of_arguments:
             kind: Any = type(storage)
             # One with a ``get`` of its own is asked by that.
             results = storage if isinstance(storage, Cache) and kind.get is Cache.get else None
+            if self._copied is not None or not self._gives_what_is_stored:
+                results = None
             known = OTHERS if results is None else min(results.maxsize or MANY, MANY)
             self._shorten(Cache(known), results)
-        self._hits, self._misses, self._undecodable = Counter(), Counter(), Counter()
+        self._hits, self._misses = Counter(), Counter()
         self._quick_hits = 0
 
     # ------------------------------------------------------------------ calls
@@ -111,11 +113,13 @@ class Memoized(Front, Generic[P, R]):
     def _given(self, key: str, args: Any, kwargs: Any) -> R:
         flights = self._flights
         landed = flights.landed
-        found = self._find(key)
-        if found is ABSENT:
-            return flights.run(key, landed, self, args, kwargs)  # type: ignore[no-any-return]
-        self._hits.add()
-        return found  # type: ignore[no-any-return]
+        value = self._place.read(key)
+        if value is ABSENT:
+            ask = Ask(key, args, kwargs, self._find)
+            value = flights.run(ask, landed, self, self._options.lock_timeout)
+        else:
+            self._hits.add()
+        return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 
     def key_for(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
         """Give the key under which the result of a call is kept.
@@ -158,10 +162,10 @@ class Memoized(Front, Generic[P, R]):
 
         Cost: one read.
         """
-        try:
-            return self._storage.get(self._call_key(args, kwargs), default)  # type: ignore[no-any-return]
-        except DecodeError:
+        value = self._peeked(self._call_key(args, kwargs))
+        if value is ABSENT:
             return default
+        return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 
     def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None:
         """Keep a result for a call without computing it.
@@ -178,7 +182,9 @@ class Memoized(Front, Generic[P, R]):
 
         Cost: one write.
         """
-        self._keep(self._call_key(args, kwargs), value)
+        key = self._call_key(args, kwargs)
+        self._flights.forget(key)
+        self._write(key, value if self._copied is None else self._copied(value))
 
     def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the result of one call.
@@ -196,12 +202,11 @@ class Memoized(Front, Generic[P, R]):
             StorageError: The storage refused.
 
         Cost: one removal.
+        Threads: a result that is being computed goes to those who wait for it, and is not kept.
         """
-        try:
-            del self._storage[self._call_key(args, kwargs)]
-        except KeyError:
-            return False
-        return True
+        key = self._call_key(args, kwargs)
+        self._flights.forget(key)
+        return self._place.remove(key)
 
     def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Compute a call, whether its result is kept or not, and keep it anew.
@@ -221,7 +226,45 @@ class Memoized(Front, Generic[P, R]):
 
         Cost: one computation and one write.
         """
-        return self._kept(self._call_key(args, kwargs), self.__wrapped__(*args, **kwargs))
+        ask = Ask(self._call_key(args, kwargs), args, kwargs, self._find)
+        self._flights.forget(ask.key)
+        value = self._computed(ask)
+        return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
+
+    def prefetch(self, calls: Iterable[tuple[Any, ...]]) -> int:
+        """Compute the results of several calls that are not kept yet.
+
+        Args:
+            calls: The arguments of each call by position, in a tuple.
+
+        Returns:
+            How many were not kept.
+
+        Raises:
+            TypeError: The function cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
+            StorageError: The storage cannot be read, cannot hold a result, or refused.
+            Exception: What the function raises; the calls before are kept.
+
+        Cost: one bulk read, and as a miss for each that is not kept.
+
+        Example:
+            >>> from pystorage import memoize
+            >>> @memoize
+            ... def square(number):
+            ...     return number * number
+            >>> square.prefetch((number,) for number in range(10)), square.prefetch([(4,), (11,)])
+            (10, 1)
+            >>> square(11), square.cache_info().hits
+            (121, 1)
+        """
+        asked = {self._call_key(args, {}): args for args in map(tuple, calls)}
+        landed = self._flights.landed
+        kept = self._kept_of(list(asked))
+        for key, args in asked.items():
+            if key not in kept:
+                self._flights.run(Ask(key, args, {}, self._find), landed, self, self._options.lock_timeout)
+        return len(asked) - len(kept)
 
     # ------------------------------------------------------------------ the whole
 
@@ -259,7 +302,19 @@ class Memoized(Front, Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self._undecodable.value()
+        return self._trouble.undecodable.value()
+
+    @property
+    def unavailable(self) -> int:
+        """How often the storage could not be reached, and the function went on without it.
+
+        Returns:
+            The number in this process, since the last ``cache_clear``; 0 where ``on_error`` is "raise".
+
+        Raises:
+            Nothing.
+        """
+        return self._trouble.unavailable.value()
 
     def cache_info(self) -> CacheInfo:
         """Give the figures of this function in this process.
@@ -299,6 +354,8 @@ class Memoized(Front, Generic[P, R]):
 
         Cost: one scan of the storage for ``key_prefix`` and one bulk removal; its own storage is emptied.
         """
+        self._flights.forget()
+        self._trouble.forget()
         if self._own:
             self._storage.clear()
         elif isinstance(self._storage, Storage):
@@ -306,7 +363,7 @@ class Memoized(Front, Generic[P, R]):
         else:
             for key in [key for key in self._storage if _begins(key, self.key_prefix)]:
                 self._storage.pop(key, None)
-        self._hits, self._misses, self._undecodable = Counter(), Counter(), Counter()
+        self._hits, self._misses = Counter(), Counter()
         self._quick_hits = 0
 
     # ------------------------------------------------------------------ as a function
@@ -336,41 +393,59 @@ class Memoized(Front, Generic[P, R]):
 
     # ------------------------------------------------------------------ one result
 
+    # What is stored is the result itself.
+    _gives_what_is_stored = True
+
     def _find(self, key: str) -> Any:
-        try:
-            return self._storage.get(key, ABSENT)
-        except DecodeError as error:
-            self._undecodable.add()
-            if not self._told:
-                self._told = True
-                _log.warning(
-                    "a kept result of %s.%s() cannot be decoded (%s) and is computed anew; this is said once",
-                    self.__module__,
-                    self.__qualname__,
-                    type(error).__name__,
-                )
-            return ABSENT
+        """Give a result that is good enough not to be computed, or ABSENT."""
+        return self._place.read(key)
 
-    def _count(self, computed: bool) -> None:
-        (self._misses if computed else self._hits).add()
+    def _peeked(self, key: str) -> Any:
+        return self._place.read(key, counted=False)
 
-    def _kept(self, key: str, value: R) -> R:
+    def _kept_of(self, keys: list[str]) -> Collection[str]:
+        """Give those keys whose results are good enough not to be computed."""
+        return self._place.read_many(keys)
+
+    def _count(self, ask: Ask, computed: bool) -> None:
+        if not ask.background:
+            (self._misses if computed else self._hits).add()
+
+    def _lead(self, ask: Ask) -> Any:
+        self._count(ask, True)
+        return self._computed(ask)
+
+    def _pass(self, ask: Ask) -> Any:
+        self._count(ask, True)
+        return self._computed(ask)
+
+    def _computed(self, ask: Ask, before: object = ANYTHING) -> Any:
+        """Compute a result and keep it, if ``before`` is still what is stored."""
+        return self._kept(ask, self.__wrapped__(*ask.args, **ask.kwargs), before)
+
+    def _kept(self, ask: Ask, value: Any, before: object, note: Any = None) -> Any:
         if isinstance(value, (CoroutineType, GeneratorType, AsyncGeneratorType)):
             self._refuse(value)
-        self._keep(key, value)
+        if not ask.is_wanted():
+            return value
+        if not self._write(ask.key, value, before, note):
+            # Somebody else was faster, and what they kept is at least as new.
+            found = ask.find(ask.key)
+            return value if found is ABSENT else found
+        if not ask.is_wanted():
+            self._place.remove(ask.key)
+            return value
         if self._keeps_objects:
             return value
         # What a storage gives may differ from what it was given, as a tuple that JSON makes a list.
-        try:
-            return self._storage.get(key, value)  # type: ignore[no-any-return]
-        except DecodeError:
-            return value
+        found = self._place.read(ask.key, counted=False)
+        return value if found is ABSENT else self._unpacked(found, value)
 
-    def _keep(self, key: str, value: R) -> None:
-        if self._ttl is None:
-            self._storage[key] = value
-        else:
-            self._storage.set(key, value, ttl=self._ttl)  # type: ignore[attr-defined]
+    def _unpacked(self, stored: Any, default: Any) -> Any:
+        return stored
+
+    def _write(self, key: str, value: Any, before: object = ANYTHING, note: Any = None) -> bool:
+        return self._place.write(key, value, self._options.life(value, self.__qualname__), before)
 
     def _refuse(self, value: object) -> None:
         if not isinstance(value, AsyncGeneratorType):

@@ -568,9 +568,20 @@ def test_cache_parameters():
         "maxsize": None,
         "typed": True,
         "ttl": 5,
+        "stale": None,
+        "jitter": 0.0,
         "key": asked,
         "ignore": (),
         "version": 3,
+        "tags": (),
+        "lock": None,
+        "lock_ttl": 10.0,
+        "lock_timeout": None,
+        "on_error": "raise",
+        "copy": None,
+        "early": 0.0,
+        "ahead": None,
+        "errors": None,
     }
     assert Calls().function(ignore="b").cache_parameters()["ignore"] == ("b",)
     once = Calls().function(ignore=iter(["b"]))
@@ -835,9 +846,3 @@ def test_a_coroutine_from_a_function_that_is_not_async():
         hidden_async_generator()
     assert storage == {}
     assert asyncio.run(coroutine()) == 1
-
-
-def test_options_that_do_not_work_yet_are_no_options():
-    for option in ("stale", "jitter", "tags", "lock", "on_error", "copy"):
-        with pytest.raises(TypeError, match=option):
-            memoize({}, **{option: None})

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pystorage import LRUStorage, MemoryStorage, memoize
 from pystorage.engine import IMPLEMENTATION
 from pystorage.memo import Memoized
+from pystorage.memo.options import Options
 from pystorage.testing import FakeClock
 
 in_c = pytest.mark.skipif(IMPLEMENTATION != "c", reason="only the engine in C takes shortcuts")
@@ -297,7 +298,7 @@ def test_a_class_below_may_have_a_call_of_its_own() -> None:
             return super().__call__(*args, **kwargs) * 2
 
     made = memoize(str_of)
-    twice = Twice(str_of, {}, made._call_key, ttl=None, own=False, parameters={})
+    twice = Twice(str_of, {}, made._call_key, options=Options(), own=False, parameters={})
     assert (twice(4), twice(4), made(4)) == ("44", "44", "4")
 
 

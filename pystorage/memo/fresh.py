@@ -1,0 +1,244 @@
+"""FreshMemoized: a memoized function that keeps more than the bare result, to tell how good it still is."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, MutableMapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
+
+from pystorage.engine import Cache
+from pystorage.memo.background import BACKGROUND
+from pystorage.memo.envelope import Envelope, opened, packed
+from pystorage.memo.figures import Counter
+from pystorage.memo.flight import Ask
+from pystorage.memo.freshness import State, state_of
+from pystorage.memo.kept_errors import described, rebuilt, ttl_of
+from pystorage.memo.memoized import Memoized
+from pystorage.memo.place import ANYTHING
+from pystorage.memo.tags import Tags
+from pystorage.storage import ABSENT, Storage
+
+if TYPE_CHECKING:
+    from pystorage.memo.callkey import CallKey
+    from pystorage.memo.options import Options
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Seconds for which a result is not computed anew in the background after that failed.
+PAUSE: Final = 1.0
+
+_log = logging.getLogger("pystorage.memo")
+
+
+class Note(NamedTuple):
+    """What is known of a computation when it begins.
+
+    Args:
+        began: When, in seconds of the monotonic clock.
+        tags: Tag → its token.
+
+    Raises:
+        Nothing.
+    """
+
+    began: float
+    tags: dict[str, str]
+
+
+class FreshMemoized(Memoized[P, R]):
+    """A memoized function whose results are kept in envelopes, as for ``stale``, ``errors`` and ``tags``.
+
+    Args:
+        function: The function.
+        storage: Where the results are kept.
+        call_key: Makes the key of a call.
+        options: How results live and how they are handed out.
+        own: Whether nobody else uses the storage.
+        parameters: How it was made, for ``cache_parameters``.
+
+    Raises:
+        TypeError: A tag names what is no parameter.
+
+    Threads: as any memoized function; what is given too old is computed anew in a thread of its own, at most
+        eight of these in a process.
+    """
+
+    _gives_what_is_stored = False
+
+    def __init__(
+        self,
+        function: Callable[P, R],
+        storage: MutableMapping[Any, Any],
+        call_key: CallKey,
+        *,
+        options: Options,
+        own: bool,
+        parameters: dict[str, object],
+    ) -> None:
+        super().__init__(function, storage, call_key, options=options, own=own, parameters=parameters)
+        self._tags = Tags(options.tags, function)
+        self._clock = storage.timer if isinstance(storage, Storage) else time.time
+        # What is being computed in the background, by process and key; and what failed there a moment ago.
+        self._asked: dict[tuple[int, str], object] = {}
+        self._resting: Cache[str, bool] = Cache(1024, ttl=PAUSE)
+        self._refreshes, self._failed_refreshes = Counter(), Counter()
+        self._told = False
+
+    @property
+    def refreshes(self) -> int:
+        """How many results were computed anew in the background, by this process.
+
+        Returns:
+            Their number; they are no misses.
+
+        Raises:
+            Nothing.
+        """
+        return self._refreshes.value()
+
+    @property
+    def failed_refreshes(self) -> int:
+        """How often computing anew in the background failed, so that the old result stayed.
+
+        Returns:
+            The number, in this process.
+
+        Raises:
+            Nothing.
+        """
+        return self._failed_refreshes.value()
+
+    # ------------------------------------------------------------------ calls
+
+    def _given(self, key: str, args: Any, kwargs: Any) -> R:
+        flights = self._flights
+        landed = flights.landed
+        envelope, state = self._seen(key)
+        if envelope is None:
+            ask = Ask(key, args, kwargs, self._find)
+            value = flights.run(ask, landed, self, self._options.lock_timeout)
+        else:
+            self._hits.add()
+            if state is not State.FRESH:
+                self._refresh_later(key, args, kwargs, envelope.made)
+            value = self._value(envelope)
+        return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
+
+    def _seen(self, key: str, *, counted: bool = True) -> tuple[Envelope | None, State]:
+        """Give what is kept and what it is good for; None where it is not to be given."""
+        stored = self._place.read(key, counted=counted)
+        envelope = None if stored is ABSENT else opened(stored)
+        if envelope is None or not self._is_known(envelope):
+            return None, State.OVER
+        if self._trouble.is_down:
+            return envelope, State.FRESH  # the last that is known here, as on_error="stale" asks for
+        state = state_of(envelope, self._clock(), self._options)
+        if state is State.OVER or not self._tags.hold(envelope.tags, self._place):
+            return None, State.OVER
+        return envelope, state
+
+    def _is_known(self, envelope: Envelope) -> bool:
+        error = envelope.error
+        return error is None or rebuilt(error, self._options.errors or {}) is not None
+
+    def _value(self, envelope: Envelope) -> Any:
+        error = None if envelope.error is None else rebuilt(envelope.error, self._options.errors or {})
+        if error is not None:
+            raise error
+        return envelope.value
+
+    # ------------------------------------------------------------------ in the background
+
+    def _refresh_later(self, key: str, args: Any, kwargs: Any, made: float) -> None:
+        me = (os.getpid(), key)
+        if key in self._resting or me in self._asked:
+            return
+        ask = Ask(key, args, kwargs, partial(self._other_than, made), background=True)
+        if self._asked.setdefault(me, ask) is ask and not BACKGROUND.start(partial(self._refresh, me, ask)):
+            self._asked.pop(me, None)
+
+    def _refresh(self, me: tuple[int, str], ask: Ask) -> None:
+        try:
+            self._flights.run(ask, -1, self)
+        except Exception as error:
+            self._resting[ask.key] = True
+            self._failed_refreshes.add()
+            if not self._told:
+                self._told = True
+                _log.warning(
+                    "a result of %s.%s() could not be computed anew (%s), and the old one stays while it may "
+                    "be given; this is said once",
+                    self.__module__,
+                    self.__qualname__,
+                    type(error).__name__,
+                    exc_info=error,
+                )
+        finally:
+            self._asked.pop(me, None)
+
+    def _other_than(self, made: float, key: str) -> Any:
+        """Give a result that somebody else computed since one was found too old."""
+        envelope, state = self._seen(key)
+        return ABSENT if envelope is None or envelope.made == made or state is State.STALE else envelope.value
+
+    # ------------------------------------------------------------------ one result
+
+    def _find(self, key: str) -> Any:
+        envelope, state = self._seen(key)
+        return ABSENT if envelope is None or state is State.STALE else self._value(envelope)
+
+    def _kept_of(self, keys: list[str]) -> set[str]:
+        return {key for key in keys if self._seen(key)[1] not in (State.STALE, State.OVER)}
+
+    def _peeked(self, key: str) -> Any:
+        envelope, _ = self._seen(key, counted=False)
+        return ABSENT if envelope is None or envelope.error is not None else envelope.value
+
+    def _computed(self, ask: Ask, before: object = ANYTHING) -> Any:
+        note = Note(time.monotonic(), self._tags.taken(ask.args, ask.kwargs, self._place))
+        try:
+            value = self.__wrapped__(*ask.args, **ask.kwargs)
+        except Exception as error:
+            if not ask.background and ask.is_wanted():
+                self._keep_error(ask.key, error, note, before)
+            raise
+        if ask.background:
+            self._refreshes.add()
+        return self._kept(ask, value, before, note)
+
+    def _unpacked(self, stored: Any, default: Any) -> Any:
+        envelope = opened(stored)
+        return default if envelope is None or envelope.error is not None else envelope.value
+
+    def _write(self, key: str, value: Any, before: object = ANYTHING, note: Note | None = None) -> bool:
+        life = self._options.life(value, self.__qualname__)
+        now, cost, tags = self._clock(), 0.0, {}
+        if note is not None:
+            cost, tags = time.monotonic() - note.began, note.tags
+        envelope = Envelope(value, now, None if life is None else now + life, cost, tags)
+        kept_for = None if life is None else life + (self._options.stale or 0.0)
+        return self._place.write(key, packed(envelope), kept_for, before)
+
+    def _keep_error(self, key: str, error: Exception, note: Note, before: object) -> None:
+        kinds = self._options.errors or {}
+        found = ttl_of(error, kinds)
+        written = None if found is None else described(error, kinds)
+        if found is None or written is None:
+            return
+        now, life = self._clock(), found[0]
+        until = None if life is None else now + life
+        envelope = Envelope(None, now, until, time.monotonic() - note.began, note.tags, written)
+        self._place.write_any(key, _forms(envelope), life, before)
+
+
+def _forms(envelope: Envelope) -> list[object]:
+    """Give the forms of an envelope without a value: one of them is held by every codec."""
+    return [packed(envelope), packed(_with(envelope, "")), packed(_with(envelope, b""))]
+
+
+def _with(envelope: Envelope, value: object) -> Envelope:
+    return Envelope(value, envelope.made, envelope.until, envelope.cost, envelope.tags, envelope.error)

@@ -1,0 +1,81 @@
+"""Exceptions as results: written by the name of their class and their arguments, never as code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pystorage.memo.names import label
+
+Kinds = Mapping[type[Exception], float | None]
+
+
+def ttl_of(error: Exception, kinds: Kinds) -> tuple[float | None] | None:
+    """Tell how long an exception is kept.
+
+    Args:
+        error: The exception.
+        kinds: Class → seconds; the nearest class above that of the exception counts.
+
+    Returns:
+        The seconds, in a tuple; None where it is not kept.
+
+    Raises:
+        Nothing.
+    """
+    for above in type(error).__mro__:
+        if above in kinds:
+            return (kinds[above],)
+    return None
+
+
+def described(error: Exception, kinds: Kinds) -> tuple[str, list[Any]] | None:
+    """Write an exception down.
+
+    Args:
+        error: The exception.
+        kinds: The classes that may be kept.
+
+    Returns:
+        The name of its class and its arguments; None where it could not be made again from these.
+
+    Raises:
+        Nothing.
+    """
+    name = label(type(error))
+    if name is None or not all(isinstance(each, (str, int, float, type(None))) for each in error.args):
+        return None
+    found = (name, list(error.args))
+    again = rebuilt(found, kinds)
+    return found if type(again) is type(error) and again.args == error.args else None
+
+
+def rebuilt(described: tuple[str, list[Any]], kinds: Kinds) -> Exception | None:
+    """Make an exception again.
+
+    Args:
+        described: What ``described`` gave.
+        kinds: The classes that may be kept; nothing is imported, and no other class is made but those and
+            their subclasses.
+
+    Returns:
+        The exception, or None where no such class is known here.
+
+    Raises:
+        Nothing.
+    """
+    name, args = described
+    for kind in kinds:
+        for each in _with_subclasses(kind):
+            if label(each) == name:
+                try:
+                    return each(*args)
+                except Exception:
+                    return None  # it is made in a way of its own
+    return None
+
+
+def _with_subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _with_subclasses(below)

@@ -1,0 +1,137 @@
+"""Results are invalidated together by their tags."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from pystorage import FileStorage, LRUStorage, MemoryStorage, VolatileStorage, memoize
+from pystorage.memo import invalidate_tags
+
+
+@pytest.fixture(params=["memory", "dict", "json", "text", "bytes", "volatile"])
+def storage(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
+    match request.param:
+        case "memory":
+            return MemoryStorage()
+        case "dict":
+            return {}
+        case "volatile":
+            return VolatileStorage(MemoryStorage(), expiration=60)
+    return FileStorage(tmp_path / "results", codec=request.param)
+
+
+def users(storage: Any, made: list[int], **options: Any) -> Any:
+    binary = "BytesCodec" in repr(storage)
+
+    @memoize(storage, tags=("user:{user_id}", "users"), **options)
+    def name(user_id: int, formal: bool = False) -> Any:
+        made.append(user_id)
+        text = f"{user_id} {len(made)}"
+        return text.encode() if binary else text
+
+    return name
+
+
+def test_one_tag_of_many(storage: Any) -> None:
+    made: list[int] = []
+    name = users(storage, made)
+    for _ in range(2):
+        for user in (1, 2, 3):
+            name(user), name(user, formal=True)
+    assert len(made) == 6
+    assert invalidate_tags(storage, "user:2") == 1
+    for user in (1, 2, 3):
+        name(user), name(user, formal=True)
+    assert made[6:] == [2, 2]
+    assert invalidate_tags(storage, "users", "user:1", "nobody's") == 2
+    for user in (1, 2, 3):
+        name(user)
+    assert made[8:] == [1, 2, 3]
+
+
+def test_a_tag_that_is_let_go_of_while_one_computes(storage: Any) -> None:
+    made: list[int] = []
+
+    @memoize(storage, tags="news")
+    def news() -> Any:
+        made.append(1)
+        if len(made) == 1:
+            invalidate_tags(storage, "news")
+        return b"" if "BytesCodec" in repr(storage) else ""
+
+    news()
+    news()
+    news()
+    assert len(made) == 2
+
+
+def test_functions_share_tags_in_one_storage() -> None:
+    storage = MemoryStorage[str, Any]()
+    made: list[str] = []
+
+    @memoize(storage, tags="user:{user.id}")
+    def one(user: Any) -> None:
+        made.append("one")
+
+    @memoize(storage, tags="user:{number}", ttl=100, stale=5)
+    def two(number: int) -> None:
+        made.append("two")
+
+    class User:
+        def __init__(self, id: int) -> None:
+            self.id = id
+
+    user = User(7)
+    one = memoize(storage, tags="user:{user.id}", key=lambda user: user.id)(one.__wrapped__)
+    for _ in range(2):
+        one(user)
+        two(7)
+    invalidate_tags(storage, "user:7")
+    one(user)
+    two(7)
+    assert made == ["one", "two"] * 2
+
+
+def test_a_lost_token_revives_nothing() -> None:
+    storage = LRUStorage[str, Any](100)
+    made: list[int] = []
+    name = users(storage, made)
+    name(1)
+    for key in list(storage):
+        if key.startswith("pystorage.tag-"):
+            del storage[key]
+    name(1)
+    assert made == [1, 1]
+
+
+def test_threads_draw_one_token(storage: Any) -> None:
+    made: list[int] = []
+    name = users(storage, made)
+    threads = [threading.Thread(target=name, args=(7, bool(at % 2))) for at in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    count = len(made)
+    if not isinstance(storage, dict):  # a dict has no atomic add
+        assert count == 2
+    name(7)
+    invalidate_tags(storage, "user:7")
+    name(7)
+    assert len(made) > count
+
+
+@pytest.mark.parametrize("tags, why", [("user:{id}", "'id'"), ("{0}", "'0'"), ("{}", "''")])
+def test_a_tag_of_what_is_no_parameter(tags: str, why: str) -> None:
+    with pytest.raises(TypeError, match=f"tags= names {why} in .* it has user_id"):
+
+        @memoize(MemoryStorage(), tags=tags)
+        def name(user_id: int) -> None: ...
+
+
+def test_tags_are_texts() -> None:
+    with pytest.raises(TypeError, match="invalidate_tags"):
+        invalidate_tags({}, 7)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from pystorage.errors import UnsupportedOperation
 from pystorage.memo.callkey import CallKey
 from pystorage.memo.codeversion import AutoCallKey
 from pystorage.memo.fresh import FreshMemoized
+from pystorage.memo.leading import can_lead
 from pystorage.memo.memoized import Memoized
 from pystorage.memo.options import LEASE, TTL, Copy, OnError, Options, checked
 from pystorage.storage import Capability, Storage
@@ -166,7 +167,10 @@ def memoize(
         read, the computation, one write and, but in memory, another read.
     Threads: safe where the storage is. Of calls that miss one key at the same time one computes; the others
         wait for its result, or for its error. Calls of different keys never wait for one another.
-    Processes: as the storage.
+    Processes: as the storage. Where that is shared and has locks, one process computes a key at a time, and
+        the others wait for its result; that of one that dies is free after ``lock_ttl`` at the latest. One
+        that lost its lease writes nothing. Whoever computes another key meanwhile waits no longer than
+        ``lock_ttl``, since two could wait for one another.
 
     Example:
         >>> @memoize
@@ -303,7 +307,7 @@ def check_storage(storage: object, options: Options) -> None:
             "wrap it, as in VolatileStorage(storage), or leave it out",
             storage=where,
         )
-    if options.lock and Capability.LOCK | Capability.SHARED not in capabilities:
+    if options.lock and not can_lead(storage):
         raise UnsupportedOperation(
             f"memoize(lock=True) needs a storage whose locks processes share, and "
             f"{'its own memory' if storage is None else where} has none: keep the results in a FileStorage, "

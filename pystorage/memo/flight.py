@@ -18,10 +18,13 @@ import os
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pystorage._sync import fork_safe_lock
 from pystorage.storage import ABSENT
+
+if TYPE_CHECKING:
+    from pystorage.memo.renewal import Hold
 
 # Held for a few steps only, by those who land and those who begin to wait; no code of others runs under it.
 _guard: Final = fork_safe_lock()
@@ -43,7 +46,7 @@ class Ask:
         Nothing.
     """
 
-    __slots__ = ("args", "background", "find", "forgotten", "key", "kwargs")
+    __slots__ = ("args", "background", "find", "forgotten", "hold", "key", "kwargs", "overwrites")
 
     def __init__(
         self, key: str, args: Any, kwargs: Any, find: Callable[[str], Any], background: bool = False
@@ -54,17 +57,35 @@ class Ask:
         self.find = find
         self.background = background
         self.forgotten = False
+        #: Whether the result takes the place of whatever is there.
+        self.overwrites = False
+        #: The lease of the key among processes, or True where there is none as the storage is down.
+        self.hold: Hold | bool | None = None
+
+    def is_forgotten(self) -> bool:
+        """Tell whether the key was invalidated or written since the computation began.
+
+        Returns:
+            Whether it was, in this process.
+
+        Raises:
+            Nothing.
+        """
+        return self.forgotten
 
     def is_wanted(self) -> bool:
         """Tell whether the result is to be kept.
 
         Returns:
-            False where the key was invalidated or written since the computation began.
+            False where the key was invalidated or written since the computation began, and where somebody
+            else took the lease of the key.
 
         Raises:
-            Nothing.
+            UnavailableError: The place of the lease cannot be written.
         """
-        return not self.forgotten
+        if self.forgotten:
+            return False
+        return self.hold is None or self.hold is True or self.hold.is_held()  # type: ignore[union-attr]
 
 
 class Work(Protocol):

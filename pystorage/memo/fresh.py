@@ -182,14 +182,17 @@ class FreshMemoized(Memoized[P, R]):
 
     def _other_than(self, made: float, key: str) -> Any:
         """Give a result that somebody else computed since one was found too old."""
-        envelope, state = self._seen(key)
+        envelope, state = self._seen(key, counted=False)
         return ABSENT if envelope is None or envelope.made == made or state is State.STALE else envelope.value
 
     # ------------------------------------------------------------------ one result
 
     def _find(self, key: str) -> Any:
-        envelope, state = self._seen(key)
+        envelope, state = self._seen(key, counted=False)
         return ABSENT if envelope is None or state is State.STALE else self._value(envelope)
+
+    def _standing(self, key: str) -> object:
+        return self._place.read(key, counted=False)
 
     def _kept_of(self, keys: list[str]) -> set[str]:
         return {key for key in keys if self._seen(key)[1] not in (State.STALE, State.OVER)}

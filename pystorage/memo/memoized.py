@@ -21,6 +21,7 @@ from pystorage.engine import Cache, Front
 from pystorage.memo.bound import BoundMemoized
 from pystorage.memo.figures import CacheInfo, Counter
 from pystorage.memo.flight import Ask, Flights
+from pystorage.memo.leading import Leading, can_lead
 from pystorage.memo.place import ANYTHING, Place, Trouble
 from pystorage.storage import ABSENT, Storage
 
@@ -93,6 +94,11 @@ class Memoized(Front, Generic[P, R]):
         self._trouble = Trouble(f"{self.__module__}.{self.__qualname__}", options.on_error)
         self._place = Place(storage, self._trouble)
         self._flights = Flights()
+        self._leading = (
+            Leading(cast("Storage[Any, Any]", storage), options, self._trouble)
+            if options.lock is not False and can_lead(storage)
+            else None
+        )
         if call_key.is_of_arguments:
             kind: Any = type(storage)
             # One with a ``get`` of its own is asked by that.
@@ -397,11 +403,15 @@ class Memoized(Front, Generic[P, R]):
     _gives_what_is_stored = True
 
     def _find(self, key: str) -> Any:
-        """Give a result that is good enough not to be computed, or ABSENT."""
-        return self._place.read(key)
+        """Give a result that is good enough not to be computed, or ABSENT: looked for once more."""
+        return self._place.read(key, counted=False)
 
     def _peeked(self, key: str) -> Any:
         return self._place.read(key, counted=False)
+
+    def _standing(self, key: str) -> object:
+        """Give what is stored although ``_find`` gave nothing."""
+        return ABSENT
 
     def _kept_of(self, keys: list[str]) -> Collection[str]:
         """Give those keys whose results are good enough not to be computed."""
@@ -412,10 +422,14 @@ class Memoized(Front, Generic[P, R]):
             (self._misses if computed else self._hits).add()
 
     def _lead(self, ask: Ask) -> Any:
+        if self._leading is not None:
+            return self._leading.lead(ask, self)
         self._count(ask, True)
         return self._computed(ask)
 
     def _pass(self, ask: Ask) -> Any:
+        if self._leading is not None:
+            return self._leading.lead_again(ask, self)
         self._count(ask, True)
         return self._computed(ask)
 
@@ -426,13 +440,19 @@ class Memoized(Front, Generic[P, R]):
     def _kept(self, ask: Ask, value: Any, before: object, note: Any = None) -> Any:
         if isinstance(value, (CoroutineType, GeneratorType, AsyncGeneratorType)):
             self._refuse(value)
-        if not ask.is_wanted():
+        if ask.is_forgotten():
             return value
-        if not self._write(ask.key, value, before, note):
+        wanted = ask.is_wanted()
+        if not wanted or not self._write(ask.key, value, ANYTHING if ask.overwrites else before, note):
             # Somebody else was faster, and what they kept is at least as new.
             found = ask.find(ask.key)
-            return value if found is ABSENT else found
-        if not ask.is_wanted():
+            if found is not ABSENT or not wanted:
+                return value if found is ABSENT else found
+            # Or what is there cannot be read.
+            if not ask.is_wanted():
+                return value
+            self._write(ask.key, value, ANYTHING, note)
+        if ask.is_forgotten():
             self._place.remove(ask.key)
             return value
         if self._keeps_objects:

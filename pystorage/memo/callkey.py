@@ -196,6 +196,8 @@ class _Asked:
     def __init__(self, function: Callable[..., object], binding: Binding) -> None:
         if not callable(function):
             raise TypeError(f"key= is a function of some parameters of {binding.name}(), not {function!r}")
+        if inspect.iscoroutinefunction(function):
+            raise TypeError(f"key= of {binding.name}() is async, and keys are made without waiting: use def")
         self._function = function
         self._binding = binding
         try:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, MutableMapping
 from types import ModuleType
-from typing import Any, Final, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, overload
 
 from pystorage.errors import UnsupportedOperation
 from pystorage.memo.callkey import CallKey
 from pystorage.memo.codeversion import AutoCallKey
 from pystorage.memo.fresh import FreshMemoized
-from pystorage.memo.leading import can_lead
+from pystorage.memo.leading import can_lead, capabilities_of, is_async
 from pystorage.memo.memoized import Memoized
 from pystorage.memo.options import LEASE, TTL, Copy, OnError, Options, checked
 from pystorage.storage import Capability, Storage
+
+if TYPE_CHECKING:
+    from pystorage.aio import AsyncStorage
+    from pystorage.memo.asynchronous import AsyncMemoized
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,9 +35,36 @@ class Memoizer(Protocol):
         Nothing.
     """
 
+    @overload  # an async def is a plain function of a coroutine, too: the first that fits is meant
+    def __call__(  # type: ignore[overload-overlap]
+        self, function: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> AsyncMemoized[P, R]: ...
+    @overload
     def __call__(self, function: Callable[P, R], /) -> Memoized[P, R]: ...
 
 
+@overload
+def memoize(  # type: ignore[overload-overlap]
+    function: Callable[P, Coroutine[Any, Any, R]],
+    /,
+    *,
+    ttl: TTL = None,
+    stale: float | None = None,
+    jitter: float = 0.0,
+    key: Callable[..., object] | None = None,
+    ignore: str | Iterable[str] = (),
+    typed: bool = False,
+    version: str | int | None = None,
+    tags: str | Iterable[str] = (),
+    lock: bool | None = None,
+    lock_ttl: float = LEASE,
+    lock_timeout: float | None = None,
+    on_error: OnError = "raise",
+    copy: Copy | None = None,
+    early: float = 0.0,
+    ahead: float | None = None,
+    errors: Mapping[type[Exception], float | None] | None = None,
+) -> AsyncMemoized[P, R]: ...
 @overload
 def memoize(
     function: Callable[P, R],
@@ -58,7 +89,7 @@ def memoize(
 ) -> Memoized[P, R]: ...
 @overload
 def memoize(
-    storage: MutableMapping[Any, Any] | None = None,
+    storage: MutableMapping[Any, Any] | AsyncStorage[Any, Any] | None = None,
     *,
     ttl: TTL = None,
     stale: float | None = None,
@@ -205,7 +236,7 @@ def memoize(
         on_error=on_error,
         copy=copy,
     )
-    if isinstance(storage, MutableMapping) or storage is None:
+    if storage is None or isinstance(storage, MutableMapping) or is_async(storage):
         check_storage(storage, options)
         return functools.partial(_memoized, storage=storage, options=options, **names)
     if isinstance(storage, type) and issubclass(storage, MutableMapping):
@@ -230,12 +261,23 @@ def _memoized(
     typed: bool,
     version: str | int | None,
 ) -> Memoized[P, R]:
-    check_function(function)
+    asynchronous = inspect.iscoroutinefunction(function)
+    check_function(function, asynchronous=asynchronous)
+    if is_async(storage) and not asynchronous:
+        raise TypeError(
+            f"memoize() cannot keep the results of {function.__qualname__}() in {storage!r}, which is async: "
+            "decorate an async def, or take a storage that is not"
+        )
     ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     named: dict[str, Any] = {"key": key, "ignore": ignore, "typed": typed, "version": version}
     enveloped = options.needs_envelopes
     call_key = call_key_of(function, storage, enveloped=enveloped, **named)
-    return (FreshMemoized if enveloped else Memoized)(
+    kind: Any = FreshMemoized if enveloped else Memoized
+    if asynchronous:
+        from pystorage.memo.asynchronous import AsyncMemoized
+
+        kind = AsyncMemoized
+    return kind(  # type: ignore[no-any-return]
         function,
         own_storage() if storage is None else storage,
         call_key,
@@ -297,13 +339,14 @@ def check_storage(storage: object, options: Options) -> None:
     Raises:
         UnsupportedOperation: It cannot.
     """
-    capabilities = storage.capabilities if isinstance(storage, Storage) else Capability.NONE
+    capabilities = capabilities_of(storage)
     # The repr of a mapping that is no storage shows what it holds.
-    where = repr(storage) if isinstance(storage, Storage) else f"a {type(storage).__qualname__}"
+    named = isinstance(storage, Storage) or is_async(storage)
+    where = repr(storage) if named else f"a {type(storage).__qualname__}"
     if storage is not None and options.needs_deadlines and Capability.TTL not in capabilities:
-        named = "errors" if options.ttl is None else f"ttl={options.ttl!r}"
+        option = "errors" if options.ttl is None else f"ttl={options.ttl!r}"
         raise UnsupportedOperation(
-            f"memoize({named}) needs a storage with deadlines, and {where} has none: "
+            f"memoize({option}) needs a storage with deadlines, and {where} has none: "
             "wrap it, as in VolatileStorage(storage), or leave it out",
             storage=where,
         )
@@ -316,12 +359,13 @@ def check_storage(storage: object, options: Options) -> None:
         )
 
 
-def check_function(function: object, decorator: str = "memoize") -> None:
+def check_function(function: object, decorator: str = "memoize", *, asynchronous: bool = False) -> None:
     """Refuse what cannot be memoized.
 
     Args:
         function: What was decorated.
         decorator: By what, for messages.
+        asynchronous: Whether it may be an ``async def``.
 
     Raises:
         TypeError: It is no plain function.
@@ -342,9 +386,9 @@ def check_function(function: object, decorator: str = "memoize") -> None:
             f"{decorator}() decorates functions, and {name} is a class: its calls would share one object; "
             "memoize a function that makes it"
         )
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(f"{decorator}() cannot decorate {name} yet: it is async; memoize a plain function")
-    if inspect.isgeneratorfunction(function):
+    if inspect.iscoroutinefunction(function) and not asynchronous:
+        raise TypeError(f"{decorator}() cannot decorate {name}: it is async; decorate a plain function")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
             f"{decorator}() cannot decorate {name}: it is a generator function, whose values can be taken "
             "once; memoize a function that gives a list"

@@ -18,13 +18,10 @@ import os
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from pystorage._sync import fork_safe_lock
 from pystorage.storage import ABSENT
-
-if TYPE_CHECKING:
-    from pystorage.memo.renewal import Hold
 
 # Held for a few steps only, by those who land and those who begin to wait; no code of others runs under it.
 _guard: Final = fork_safe_lock()
@@ -60,7 +57,7 @@ class Ask:
         #: Whether the result takes the place of whatever is there.
         self.overwrites = False
         #: The lease of the key among processes, or True where there is none as the storage is down.
-        self.hold: Hold | bool | None = None
+        self.hold: Any = None
 
     def is_forgotten(self) -> bool:
         """Tell whether the key was invalidated or written since the computation began.
@@ -85,7 +82,7 @@ class Ask:
         """
         if self.forgotten:
             return False
-        return self.hold is None or self.hold is True or self.hold.is_held()  # type: ignore[union-attr]
+        return self.hold is None or self.hold is True or bool(self.hold.is_held())
 
 
 class Work(Protocol):

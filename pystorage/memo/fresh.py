@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable, MutableMapping
@@ -15,7 +14,7 @@ from pystorage.memo.envelope import Envelope, opened, packed
 from pystorage.memo.figures import Counter
 from pystorage.memo.flight import Ask
 from pystorage.memo.freshness import State, state_of
-from pystorage.memo.kept_errors import described, rebuilt, ttl_of
+from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value_of
 from pystorage.memo.memoized import Memoized
 from pystorage.memo.place import ANYTHING
 from pystorage.memo.tags import Tags
@@ -30,8 +29,6 @@ R = TypeVar("R")
 
 #: Seconds for which a result is not computed anew in the background after that failed.
 PAUSE: Final = 1.0
-
-_log = logging.getLogger("pystorage.memo")
 
 
 class Note(NamedTuple):
@@ -80,13 +77,13 @@ class FreshMemoized(Memoized[P, R]):
         parameters: dict[str, object],
     ) -> None:
         super().__init__(function, storage, call_key, options=options, own=own, parameters=parameters)
+        self._kinds: Kinds = options.errors or {}
         self._tags = Tags(options.tags, function)
         self._clock = storage.timer if isinstance(storage, Storage) else time.time
         # What is being computed in the background, by process and key; and what failed there a moment ago.
         self._asked: dict[tuple[int, str], object] = {}
         self._resting: Cache[str, bool] = Cache(1024, ttl=PAUSE)
         self._refreshes, self._failed_refreshes = Counter(), Counter()
-        self._told = False
 
     @property
     def refreshes(self) -> int:
@@ -132,7 +129,7 @@ class FreshMemoized(Memoized[P, R]):
         """Give what is kept and what it is good for; None where it is not to be given."""
         stored = self._place.read(key, counted=counted)
         envelope = None if stored is ABSENT else opened(stored)
-        if envelope is None or not self._is_known(envelope):
+        if envelope is None or not is_known(envelope, self._kinds):
             return None, State.OVER
         if self._trouble.is_down:
             return envelope, State.FRESH  # the last that is known here, as on_error="stale" asks for
@@ -141,15 +138,8 @@ class FreshMemoized(Memoized[P, R]):
             return None, State.OVER
         return envelope, state
 
-    def _is_known(self, envelope: Envelope) -> bool:
-        error = envelope.error
-        return error is None or rebuilt(error, self._options.errors or {}) is not None
-
     def _value(self, envelope: Envelope) -> Any:
-        error = None if envelope.error is None else rebuilt(envelope.error, self._options.errors or {})
-        if error is not None:
-            raise error
-        return envelope.value
+        return value_of(envelope, self._kinds)
 
     # ------------------------------------------------------------------ in the background
 
@@ -167,16 +157,7 @@ class FreshMemoized(Memoized[P, R]):
         except Exception as error:
             self._resting[ask.key] = True
             self._failed_refreshes.add()
-            if not self._told:
-                self._told = True
-                _log.warning(
-                    "a result of %s.%s() could not be computed anew (%s), and the old one stays while it may "
-                    "be given; this is said once",
-                    self.__module__,
-                    self.__qualname__,
-                    type(error).__name__,
-                    exc_info=error,
-                )
+            self._trouble.not_refreshed(error)
         finally:
             self._asked.pop(me, None)
 
@@ -219,29 +200,55 @@ class FreshMemoized(Memoized[P, R]):
 
     def _write(self, key: str, value: Any, before: object = ANYTHING, note: Note | None = None) -> bool:
         life = self._options.life(value, self.__qualname__)
-        now, cost, tags = self._clock(), 0.0, {}
-        if note is not None:
-            cost, tags = time.monotonic() - note.began, note.tags
-        envelope = Envelope(value, now, None if life is None else now + life, cost, tags)
-        kept_for = None if life is None else life + (self._options.stale or 0.0)
-        return self._place.write(key, packed(envelope), kept_for, before)
+        stored, kept_for = sealed(value, life, self._options, self._clock(), note)
+        return self._place.write(key, stored, kept_for, before)
 
     def _keep_error(self, key: str, error: Exception, note: Note, before: object) -> None:
-        kinds = self._options.errors or {}
-        found = ttl_of(error, kinds)
-        written = None if found is None else described(error, kinds)
-        if found is None or written is None:
-            return
-        now, life = self._clock(), found[0]
-        until = None if life is None else now + life
-        envelope = Envelope(None, now, until, time.monotonic() - note.began, note.tags, written)
-        self._place.write_any(key, _forms(envelope), life, before)
+        found = ttl_of(error, self._kinds)
+        written = None if found is None else described(error, self._kinds)
+        if found is not None and written is not None:
+            forms = error_forms(written, found[0], self._clock(), note)
+            self._place.write_any(key, forms, found[0], before)
 
 
-def _forms(envelope: Envelope) -> list[object]:
-    """Give the forms of an envelope without a value: one of them is held by every codec."""
-    return [packed(envelope), packed(_with(envelope, "")), packed(_with(envelope, b""))]
+def sealed(
+    value: Any, life: float | None, options: Options, now: float, note: Note | None
+) -> tuple[object, float | None]:
+    """Put a value into an envelope.
+
+    Args:
+        value: The result.
+        life: Seconds that it is fresh; None is for ever.
+        options: How the function was memoized.
+        now: The time, by the clock of the storage.
+        note: What was known when the computation began; None where there was none.
+
+    Returns:
+        What is stored, and the seconds that it is kept.
+
+    Raises:
+        Nothing.
+    """
+    cost, tags = (0.0, {}) if note is None else (time.monotonic() - note.began, note.tags)
+    envelope = Envelope(value, now, None if life is None else now + life, cost, tags)
+    return packed(envelope), None if life is None else life + (options.stale or 0.0)
 
 
-def _with(envelope: Envelope, value: object) -> Envelope:
-    return Envelope(value, envelope.made, envelope.until, envelope.cost, envelope.tags, envelope.error)
+def error_forms(written: tuple[str, list[Any]], life: float | None, now: float, note: Note) -> list[object]:
+    """Put an exception into envelopes, one of which is held by every codec.
+
+    Args:
+        written: The exception, as ``described`` gives it.
+        life: Seconds that it is kept; None is for ever.
+        now: The time, by the clock of the storage.
+        note: What was known when the computation began.
+
+    Returns:
+        What may be stored.
+
+    Raises:
+        Nothing.
+    """
+    until, cost = None if life is None else now + life, time.monotonic() - note.began
+    empty: tuple[Any, ...] = (None, "", b"")
+    return [packed(Envelope(value, now, until, cost, note.tags, written)) for value in empty]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pystorage.memo.envelope import Envelope
 from pystorage.memo.names import label
 
 Kinds = Mapping[type[Exception], float | None]
@@ -73,6 +74,41 @@ def rebuilt(described: tuple[str, list[Any]], kinds: Kinds) -> Exception | None:
                 except Exception:
                     return None  # it is made in a way of its own
     return None
+
+
+def value_of(envelope: Envelope, kinds: Kinds) -> Any:
+    """Give what is in an envelope.
+
+    Args:
+        envelope: The envelope.
+        kinds: The classes of exceptions that may be kept.
+
+    Returns:
+        The value.
+
+    Raises:
+        Exception: The one that was kept in its place.
+    """
+    error = None if envelope.error is None else rebuilt(envelope.error, kinds)
+    if error is not None:
+        raise error
+    return envelope.value
+
+
+def is_known(envelope: Envelope, kinds: Kinds) -> bool:
+    """Tell whether what is in an envelope can be given or raised here.
+
+    Args:
+        envelope: The envelope.
+        kinds: The classes of exceptions that may be kept.
+
+    Returns:
+        False for an exception of another class.
+
+    Raises:
+        Nothing.
+    """
+    return envelope.error is None or rebuilt(envelope.error, kinds) is not None
 
 
 def _with_subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:

@@ -11,6 +11,7 @@ for one another would never end.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from contextvars import ContextVar
@@ -65,7 +66,39 @@ def can_lead(storage: object) -> bool:
         Nothing.
     """
     needed = Capability.SHARED | Capability.LOCK | Capability.ADD | Capability.SWAP
-    return isinstance(storage, Storage) and needed in storage.capabilities
+    return needed in capabilities_of(storage)
+
+
+def capabilities_of(storage: object) -> Capability:
+    """Give what a storage does natively.
+
+    Args:
+        storage: A storage, a storage that is async itself, or anything else.
+
+    Returns:
+        Its capabilities; none of what is no storage.
+
+    Raises:
+        Nothing.
+    """
+    known: Any = storage
+    return known.capabilities if isinstance(storage, Storage) or is_async(storage) else Capability.NONE
+
+
+def is_async(storage: object) -> bool:
+    """Tell whether a storage is async itself.
+
+    Args:
+        storage: Anything.
+
+    Returns:
+        Whether it is; its class comes from a package that is loaded only by those who have one.
+
+    Raises:
+        Nothing.
+    """
+    module = sys.modules.get("pystorage.aio.storage")
+    return module is not None and isinstance(storage, module.AsyncStorage)
 
 
 class Leading:

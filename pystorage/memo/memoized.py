@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterable, MutableMapping
-from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -22,7 +21,7 @@ from pystorage.memo.bound import BoundMemoized
 from pystorage.memo.figures import CacheInfo, Counter
 from pystorage.memo.flight import Ask, Flights
 from pystorage.memo.leading import Leading, can_lead
-from pystorage.memo.place import ANYTHING, Place, Trouble
+from pystorage.memo.place import ANYTHING, Place, Trouble, refuse_once
 from pystorage.storage import ABSENT, Storage
 
 if TYPE_CHECKING:
@@ -364,12 +363,10 @@ class Memoized(Front, Generic[P, R]):
         self._trouble.forget()
         if self._own:
             self._storage.clear()
-        elif isinstance(self._storage, Storage):
-            self._storage.delete_many(list(self._storage.scan(self.key_prefix)))
         else:
-            for key in [key for key in self._storage if _begins(key, self.key_prefix)]:
-                self._storage.pop(key, None)
+            self._place.clear(self.key_prefix)
         self._hits, self._misses = Counter(), Counter()
+        self._trouble.reset()
         self._quick_hits = 0
 
     # ------------------------------------------------------------------ as a function
@@ -438,8 +435,7 @@ class Memoized(Front, Generic[P, R]):
         return self._kept(ask, self.__wrapped__(*ask.args, **ask.kwargs), before)
 
     def _kept(self, ask: Ask, value: Any, before: object, note: Any = None) -> Any:
-        if isinstance(value, (CoroutineType, GeneratorType, AsyncGeneratorType)):
-            self._refuse(value)
+        refuse_once(value, self.__qualname__)
         if ask.is_forgotten():
             return value
         wanted = ask.is_wanted()
@@ -466,15 +462,3 @@ class Memoized(Front, Generic[P, R]):
 
     def _write(self, key: str, value: Any, before: object = ANYTHING, note: Any = None) -> bool:
         return self._place.write(key, value, self._options.life(value, self.__qualname__), before)
-
-    def _refuse(self, value: object) -> None:
-        if not isinstance(value, AsyncGeneratorType):
-            value.close()  # type: ignore[attr-defined]
-        raise TypeError(
-            f"{self.__qualname__}() gave one {type(value).__name__}, which can be used once and so is no "
-            "result to keep: memoize a function that gives the values"
-        )
-
-
-def _begins(key: object, prefix: str) -> bool:
-    return isinstance(key, str) and key.startswith(prefix)

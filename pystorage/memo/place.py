@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import MutableMapping, Sequence
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
 from pystorage.engine import Cache
@@ -40,9 +41,17 @@ class Trouble:
         self.raises = on_error == "raise"
         # What was read or written last, by key.
         self.last: Cache[str, Any] | None = Cache(LAST) if on_error == "stale" else None
-        self._told = False
+        self._told = self._told_of_refreshes = False
         #: Whether the storage could not be reached when it was last tried.
         self.is_down = False
+        self.undecodable, self.unavailable = Counter(), Counter()
+
+    def reset(self) -> None:
+        """Begin to count anew.
+
+        Raises:
+            Nothing.
+        """
         self.undecodable, self.unavailable = Counter(), Counter()
 
     def not_decoded(self, error: DecodeError) -> None:
@@ -61,6 +70,25 @@ class Trouble:
                 "a kept result of %s() cannot be decoded (%s) and is computed anew; this is said once",
                 self._name,
                 type(error).__name__,
+            )
+
+    def not_refreshed(self, error: Exception) -> None:
+        """Say that a result could not be computed anew.
+
+        Args:
+            error: Why.
+
+        Raises:
+            Nothing.
+        """
+        if not self._told_of_refreshes:
+            self._told_of_refreshes = True
+            _log.warning(
+                "a result of %s() could not be computed anew (%s), and the old one stays while it may be "
+                "given; this is said once",
+                self._name,
+                type(error).__name__,
+                exc_info=error,
             )
 
     def not_reached(self, error: OSError) -> None:
@@ -298,3 +326,38 @@ class Place:
         except KeyError:
             return False
         return True
+
+    def clear(self, prefix: str) -> None:
+        """Remove what begins with a prefix.
+
+        Args:
+            prefix: The beginning of the keys.
+
+        Raises:
+            StorageError: The storage refused.
+        """
+        if isinstance(self.storage, Storage):
+            self.storage.delete_many(list(self.storage.scan(prefix)))
+        else:
+            for key in [key for key in self.storage if isinstance(key, str) and key.startswith(prefix)]:
+                self.storage.pop(key, None)
+
+
+def refuse_once(value: object, name: str) -> None:
+    """Refuse to keep what can be used once.
+
+    Args:
+        value: A result.
+        name: The function, for messages.
+
+    Raises:
+        TypeError: It is a coroutine or a generator.
+    """
+    if not isinstance(value, (CoroutineType, GeneratorType, AsyncGeneratorType)):
+        return
+    if not isinstance(value, AsyncGeneratorType):
+        value.close()
+    raise TypeError(
+        f"{name}() gave one {type(value).__name__}, which can be used once and so is no result to keep: "
+        "memoize a function that gives the values"
+    )

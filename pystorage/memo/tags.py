@@ -17,6 +17,7 @@ from pystorage.memo.binding import Binding
 from pystorage.storage import ABSENT, Storage
 
 if TYPE_CHECKING:
+    from pystorage.memo.asyncplace import AsyncPlace
     from pystorage.memo.place import Place
 
 #: What the key of a token begins with.
@@ -130,6 +131,33 @@ class Tags:
                 found[tag] = drawn if _drawn(tag, drawn, place) else tokens([tag], place).get(tag, drawn)
         return found
 
+    async def taken_async(
+        self, args: tuple[object, ...], kwargs: Mapping[str, object], place: AsyncPlace
+    ) -> dict[str, str]:
+        """Give the tokens of the tags of a call, and draw those that are not there.
+
+        Args:
+            args: What is passed by position.
+            kwargs: What is passed by name.
+            place: The storage.
+
+        Returns:
+            Tag → token.
+
+        Raises:
+            StorageError: The storage cannot be read, or refused.
+        """
+        tags = self.of(args, kwargs)
+        if not tags:
+            return {}
+        found = await tokens_async(tags, place)
+        for tag in tags:
+            if tag not in found:
+                drawn = secrets.token_hex(8)
+                mine = await place.write_any(PREFIX + tag, [drawn, drawn.encode()], None, ABSENT)
+                found[tag] = drawn if mine else (await tokens_async([tag], place)).get(tag, drawn)
+        return found
+
     @staticmethod
     def hold(carried: Mapping[str, str], place: Place) -> bool:
         """Tell whether the tags that a result carries are still good.
@@ -163,6 +191,23 @@ def tokens(tags: Iterable[str], place: Place) -> dict[str, str]:
         StorageError: The storage cannot be read.
     """
     found = place.read_many([PREFIX + tag for tag in tags])
+    return {key.removeprefix(PREFIX): as_text(value) for key, value in found.items()}
+
+
+async def tokens_async(tags: Iterable[str], place: AsyncPlace) -> dict[str, str]:
+    """Read the tokens of tags.
+
+    Args:
+        tags: The tags.
+        place: The storage.
+
+    Returns:
+        Tag → token, of those that have one.
+
+    Raises:
+        StorageError: The storage cannot be read.
+    """
+    found = await place.read_many([PREFIX + tag for tag in tags])
     return {key.removeprefix(PREFIX): as_text(value) for key, value in found.items()}
 
 

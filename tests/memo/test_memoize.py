@@ -774,9 +774,8 @@ def generator():
 @pytest.mark.parametrize(
     "function, why",
     [
-        (coroutine, "coroutine yet: it is async"),
         (functools.partial(coroutine), "no"),
-        (async_generator, "it is async"),
+        (async_generator, "it is a generator function"),
         (generator, "generator: it is a generator function.*gives a list"),
         (Circle, "Circle is a class"),
         (staticmethod(len), "write @staticmethod above @memoize"),

@@ -18,7 +18,9 @@ from pystorage import (
     StorageProvider,
     VolatileStorage,
     WrapperStorage,
+    invalidate_tags,
     memoize,
+    memoize_many,
 )
 from pystorage.codecs import EncryptedCodec, EnvironmentKeys, JSONCodec, MsgspecCodec, reencode
 from pystorage.testing import FakeClock, FaultyStorage, LatencyStorage, RecordingStorage
@@ -136,6 +138,48 @@ assert_type(shop.price("apple"), float)
 assert_type(shop.stock("apple", verbose=True), list[int])
 shop.price(5)  # type: ignore[arg-type]
 shop.stock("apple", loud=True)  # type: ignore[call-arg]
+
+
+@memoize
+async def fetched(url: str, *, tries: int = 1) -> bytes:
+    """Fetch something."""
+    return url.encode() * tries
+
+
+@memoize(ttl=5, stale=5, tags="url:{url}")
+async def counted(url: str) -> int:
+    """Count something."""
+    return len(url)
+
+
+class Client:
+    """Async methods are memoized too."""
+
+    @memoize(ignore="self", ttl=lambda value: 5.0)
+    async def status(self, url: str) -> int:
+        """Give a status."""
+        return len(url)
+
+
+@memoize_many(ttl=5)
+def lengths(words: list[str], factor: int = 1) -> dict[str, int]:
+    """Give lengths."""
+    return {word: len(word) * factor for word in words}
+
+
+async def fetching() -> None:
+    """Await what is memoized."""
+    assert_type(await fetched("a", tries=2), bytes)
+    assert_type(await counted("a"), int)
+    assert_type(await counted.peek(None, "a"), int | None)
+    assert_type(await Client().status("a"), int)
+    await fetched(5)  # type: ignore[arg-type]
+
+
+assert_type(lengths({"a"}, factor=2), dict[str, int])
+lengths([5])  # type: ignore[list-item]
+assert_type(invalidate_tags({}, "url:a"), int)
+memoize(on_error="ignore")  # type: ignore[call-overload]
 
 # -------------------------------------------------------------------- doubles
 

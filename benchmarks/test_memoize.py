@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import itertools
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.conftest import Compare
+from benchmarks.conftest import in_turns as pairs
 from benchmarks.peers import CALLS, CALLS_ON_DISK, installed
 from benchmarks.test_memory import empty, in_turns, put_down, shuffled
-from pystorage import FileStorage, LRUStorage, engine, lru_cache, memoize
+from pystorage import FileStorage, LRUStorage, RedisStorage, SQLiteStorage, engine, lru_cache, memoize
 from pystorage.memo.callkey import CallKey
 
 SIZE = 1024
@@ -73,6 +77,16 @@ SHAPES: dict[str, tuple[Callable[[Any, Any], None], list[Any], float]] = {
     "one and one by name": (one_by_name, NUMBERS, 0.3),
     "two by name": (two_by_name, NUMBERS, 0.3),
 }
+
+
+def timed(
+    bare: Callable[[], object],
+    ours: Callable[[], object],
+    rounds: int,
+    number: int,
+    clock: Callable[[], float] = time.process_time,
+) -> list[tuple[float, float]]:
+    return pairs(bare, ours, rounds=rounds, number=number, clock=clock)
 
 
 def peers() -> dict[str, Any]:
@@ -156,6 +170,76 @@ def test_hit_in_files_beside_the_storage(tmp_path: Path, compare: Compare, bench
         added=5e-6,
         number=200,
     )
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    from tests.servers.redis import redis_at
+
+    with redis_at(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture(params=["files", "SQLite", "Redis"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Any]]:
+    if request.param == "Redis":
+        storage: Any = RedisStorage(url=request.getfixturevalue("redis_url"), prefix=f"{tmp_path.name}:")
+    else:
+        storage = {"files": FileStorage, "SQLite": SQLiteStorage}[request.param](tmp_path / "results")
+    with storage:
+        yield request.param, storage
+
+
+def test_hit_beside_a_get_of_its_storage(place: tuple[str, Any], compare: Compare, benchmark: Any) -> None:
+    """A hit may take 1.3 of the storage's own get and 5 µs: put down against both together."""
+    name, storage = place
+    ways = {
+        "bare": memoize(storage)(function),
+        "in an envelope": memoize(storage, ttl=600, stale=60)(function),
+    }
+    for at, (way, kept) in enumerate(ways.items()):
+        kept(1, 2)
+        key = kept.key_for(1, 2)
+        times = timed(lambda key=key: storage[key], lambda kept=kept: kept(1, 2), 15, 200)
+        allowed = [(1.3 * bare + 5e-6, ours) for bare, ours in times]
+        hit = (lambda kept=kept: kept(1, 2)) if at == 0 else None
+        compare.put_down(f"hit in {name}, {way}: beside 1.3 get + 5 µs", allowed, hit, bar=1.0)
+
+
+def test_what_one_computation_at_a_time_adds_to_a_miss(
+    place: tuple[str, Any], compare: Compare, benchmark: Any
+) -> None:
+    """Nobody else asks, and computing takes five milliseconds of waiting, as for a database."""
+    name, storage = place
+
+    def compute(number: int) -> int:
+        time.sleep(0.005)
+        return number
+
+    alone = memoize(storage, version="alone", lock=False)(compute)
+    led = memoize(storage, version="led")(compute)
+    numbers = itertools.count()
+    times = timed(lambda: alone(next(numbers)), lambda: led(next(numbers)), 15, 5, clock=time.perf_counter)
+    compare.put_down(f"miss of 5 ms in {name}, with a lease", times, None, bar=1.15)
+    benchmark.pedantic(lambda: led(next(numbers)), rounds=3)
+
+
+def test_hit_of_an_async_function(compare: Compare, benchmark: Any) -> None:
+    async def plain(number: int) -> int:
+        return number
+
+    kept = memoize(plain)
+
+    def loop(call: Any, keys: Iterable[Any]) -> None:
+        async def ask() -> None:
+            for key in keys:
+                await call(key)
+
+        asyncio.run(ask())
+
+    times = in_turns(loop, {"ours": kept, "a coroutine that does nothing": plain}, NUMBERS, 15)
+    put_down(compare, "hit of an async function", times, {})
+    benchmark.pedantic(loop, (kept, NUMBERS), rounds=3)
 
 
 def test_key_of_a_call(compare: Compare, benchmark: Any) -> None:

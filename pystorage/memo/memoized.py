@@ -61,7 +61,8 @@ class Memoized(Front, Generic[P, R]):
     Threads: as the storage. A key is computed once at a time: who asks for it meanwhile waits, and gets the
         result or the error. One that computes may call itself, and others that call it; a pool of threads
         that it hands its own key to and waits for is the one thing that never ends.
-    Processes: as the storage; all of them find the same results, and each computes what it misses.
+    Processes: as the storage; all of them find the same results, and where it is shared and has locks one
+        computes at a time what all miss.
     """
 
     # Those of the function.

@@ -6,13 +6,22 @@ import asyncio
 import inspect
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import anyio
 import pytest
 
-from pystorage import FileStorage, LRUStorage, MemoryStorage, SQLiteStorage, aio, memoize, memoize_many
+from pystorage import (
+    FileStorage,
+    LRUStorage,
+    MemoryStorage,
+    RedisStorage,
+    SQLiteStorage,
+    aio,
+    memoize,
+    memoize_many,
+)
 from pystorage.errors import UnavailableError, UnsupportedOperation
 from pystorage.memo import invalidate_tags
 from pystorage.testing import FakeClock, FaultyStorage
@@ -34,8 +43,12 @@ def backend(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-@pytest.fixture(params=["own", "dict", "memory", "file", "sqlite", "face"])
-def storage(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
+@pytest.fixture(params=["own", "dict", "memory", "file", "sqlite", "face", "redis", "async redis"])
+def storage(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Any]:
+    def of_redis(kind: Any) -> Any:
+        url = request.getfixturevalue("redis_server").url
+        return kind(url=url, prefix=f"{tmp_path.name}:")
+
     makers: dict[str, Callable[[], Any]] = {
         "own": lambda: None,
         "dict": dict,
@@ -43,8 +56,19 @@ def storage(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
         "file": lambda: FileStorage(tmp_path / "results"),
         "sqlite": lambda: SQLiteStorage(tmp_path / "results.db"),
         "face": lambda: aio.wrap(FileStorage(tmp_path / "results")),
+        "redis": lambda: of_redis(RedisStorage),
+        "async redis": lambda: of_redis(aio.RedisStorage),
     }
-    return makers[request.param]()
+    storage = makers[request.param]()
+    yield storage
+    closed(storage)
+
+
+def closed(storage: Any) -> None:
+    if isinstance(storage, aio.AsyncStorage):
+        anyio.run(storage.close)
+    elif hasattr(storage, "close"):
+        storage.close()
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -267,8 +291,8 @@ def test_the_error_goes_to_those_who_waited_and_the_next_call_tries_again(storag
     @memoize(storage)
     async def failing() -> int:
         made.append(1)
-        await anyio.sleep(0.02)
         if len(made) == 1:
+            await until(lambda: waiting(failing) == 5)
             raise ValueError("once")
         return 5
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import pystorage
-from pystorage import FileStorage, SQLiteStorage, memoize
+from pystorage import FileStorage, memoize
 from pystorage.errors import UnavailableError
 from pystorage.memo.renewal import RENEWER
 from pystorage.testing import FaultyStorage
@@ -207,9 +207,9 @@ def test_without_a_lock_each_process_computes(members: Callable[..., Member], tm
 # -------------------------------------------------------------------- in one process
 
 
-@pytest.fixture(params=[FileStorage, SQLiteStorage])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    with request.param(tmp_path / "results") as storage:
+@pytest.fixture
+def storage(url: str) -> Iterator[Any]:
+    with pystorage.open(url) as storage:
         yield storage
 
 

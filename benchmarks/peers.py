@@ -1,16 +1,13 @@
-"""Other caches, by name: in memory, and on disk; each is measured beside ours where it is installed."""
+"""Other caches, by name: each is measured beside ours where it is installed."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
-import pickle
-import shelve
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 
 class OrderedLRU(OrderedDict[Any, Any]):
@@ -150,10 +147,6 @@ def installed(known: dict[str, Any]) -> dict[str, Any]:
     return {name: one for name, one in known.items() if importlib.util.find_spec(name) is not None}
 
 
-#: Name → a function that makes a mapping in a folder.
-DISK: dict[str, tuple[str, str] | Callable[[str], Any]] = {"diskcache": ("diskcache", "Cache")}
-
-
 def missing() -> list[str]:
     """Give the names of all peers, in any table, that are not installed."""
     makers = {name for table in (LRU, OTHER_POLICIES, TTL, DISK) for name in absent(table)}
@@ -185,94 +178,3 @@ def present(known: dict[str, Any]) -> dict[str, Callable[..., Any]]:
 def absent(known: dict[str, Any]) -> list[str]:
     """Give the names of those that are not."""
     return [name for name, one in known.items() if factory(one) is None]
-
-
-# ---------------------------------------------------------------------- on disk
-
-
-class OnDisk(NamedTuple):
-    """A cache on disk: how a text key is read and written, and how it is closed."""
-
-    get: Callable[[str], Any]
-    set: Callable[[str, Any], Any]
-    close: Callable[[], Any] = lambda: None
-
-
-def _diskcache(folder: str) -> OnDisk:
-    cache = importlib.import_module("diskcache").Cache(folder)
-    return OnDisk(cache.__getitem__, cache.__setitem__, cache.close)
-
-
-def _sqlitedict(folder: str) -> OnDisk:
-    # It writes in a thread of its own, so committing is what makes its writes comparable.
-    found = importlib.import_module("sqlitedict").SqliteDict(os.path.join(folder, "db"), autocommit=True)
-    return OnDisk(found.__getitem__, found.__setitem__, found.close)
-
-
-def _shelve(folder: str) -> OnDisk:
-    found = shelve.open(os.path.join(folder, "shelf"))  # noqa: SIM115  closed by whoever opened it
-
-    def put(key: str, value: Any) -> None:
-        found[key] = value
-        found.sync()
-
-    return OnDisk(found.__getitem__, put, found.close)
-
-
-def _joblib(folder: str) -> OnDisk:
-    joblib = importlib.import_module("joblib")
-    return OnDisk(
-        lambda key: joblib.load(os.path.join(folder, key)),
-        lambda key, value: joblib.dump(value, os.path.join(folder, key)),
-    )
-
-
-def _lmdb(folder: str) -> OnDisk:
-    environment = importlib.import_module("lmdb").open(folder, map_size=1 << 30, sync=False)
-
-    def get(key: str) -> Any:
-        with environment.begin() as transaction:
-            return transaction.get(key.encode())
-
-    def put(key: str, value: Any) -> None:
-        with environment.begin(write=True) as transaction:
-            transaction.put(key.encode(), value)
-
-    return OnDisk(get, put, environment.close)
-
-
-def _rocksdict(folder: str) -> OnDisk:
-    found = importlib.import_module("rocksdict").Rdict(os.path.join(folder, "rocks"))
-    return OnDisk(found.__getitem__, found.__setitem__, found.close)
-
-
-def _pickle_files(folder: str) -> OnDisk:
-    def get(key: str) -> Any:
-        with open(os.path.join(folder, key), "rb") as file:
-            return pickle.load(file)
-
-    def put(key: str, value: Any) -> None:
-        path = os.path.join(folder, key)
-        with open(path + ".new", "wb") as file:
-            pickle.dump(value, file)
-        os.replace(path + ".new", path)
-
-    return OnDisk(get, put)
-
-
-#: Name → the module that it needs, and a function that opens one in a folder.
-DISK: dict[str, tuple[str, Callable[[str], OnDisk]]] = {
-    "diskcache": ("diskcache", _diskcache),
-    "sqlitedict": ("sqlitedict", _sqlitedict),
-    "shelve": ("shelve", _shelve),
-    "joblib": ("joblib", _joblib),
-    "lmdb": ("lmdb", _lmdb),
-    "rocksdict": ("rocksdict", _rocksdict),
-    "pickle files": ("pickle", _pickle_files),
-}
-
-
-def on_disk(name: str, folder: str) -> OnDisk | None:
-    """Open a peer in a folder; None where it is not installed."""
-    module, opener = DISK[name]
-    return None if importlib.util.find_spec(module) is None else opener(folder)

@@ -13,7 +13,7 @@ import pytest
 
 import pystorage
 from benchmarks.conftest import Compare
-from benchmarks.peers import DISK, OnDisk, on_disk
+from benchmarks.disk_peers import DISK, OnDisk, on_disk
 
 DATA = b"x" * 100
 KEYS = [f"key{number}" for number in range(1000)]

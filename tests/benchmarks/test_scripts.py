@@ -103,7 +103,7 @@ def test_peers_that_are_absent_are_left_out_by_name(monkeypatch: pytest.MonkeyPa
 
 
 def test_each_peer_that_is_present_works(tmp_path: Path) -> None:
-    from benchmarks import peers
+    from benchmarks import disk_peers, peers
 
     for table in (peers.LRU, peers.OTHER_POLICIES):
         for make in peers.present(table).values():
@@ -119,10 +119,14 @@ def test_each_peer_that_is_present_works(tmp_path: Path) -> None:
         calls: list[int] = []
         function = keep(lambda number, calls=calls: calls.append(number) or number, 10)
         assert (function(1), function(1), calls) == (1, 1, [1]), name
-    for make in peers.present(peers.DISK).values():
-        with make(str(tmp_path / "disk")) as cache:
-            cache["a"] = 1
-            assert cache["a"] == 1
+    for number, name in enumerate(disk_peers.DISK):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        cache = disk_peers.on_disk(name, str(folder))
+        if cache is not None:
+            cache.set("a", b"1")
+            assert cache.get("a") == b"1", name
+            cache.close()
 
 
 # -------------------------------------------------------------------- two runs

@@ -149,7 +149,7 @@ def installed(known: dict[str, Any]) -> dict[str, Any]:
 
 def missing() -> list[str]:
     """Give the names of all peers, in any table, that are not installed."""
-    makers = {name for table in (LRU, OTHER_POLICIES, TTL, DISK) for name in absent(table)}
+    makers = {name for table in (LRU, OTHER_POLICIES, TTL) for name in absent(table)}
     calls = CALLS | CALLS_ON_DISK
     return sorted(makers | (calls.keys() - installed(calls).keys()))
 

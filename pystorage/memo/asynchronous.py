@@ -160,7 +160,7 @@ class AsyncMemoized(Front, Generic[P, R]):
         if envelope is None or not is_known(envelope, self._kinds):
             return ABSENT, State.OVER, None
         state = State.FRESH
-        if not self._trouble.is_down:
+        if not self._trouble.is_down or self._trouble.last is None:
             state = state_of(envelope, self._clock(), self._options)
             tags = {} if state is State.OVER else envelope.tags
             if tags and await tokens_async(tags, self._place) != tags:

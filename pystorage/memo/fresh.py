@@ -131,7 +131,7 @@ class FreshMemoized(Memoized[P, R]):
         envelope = None if stored is ABSENT else opened(stored)
         if envelope is None or not is_known(envelope, self._kinds):
             return None, State.OVER
-        if self._trouble.is_down:
+        if self._trouble.is_down and self._trouble.last is not None:
             return envelope, State.FRESH  # the last that is known here, as on_error="stale" asks for
         state = state_of(envelope, self._clock(), self._options)
         if state is State.OVER or not self._tags.hold(envelope.tags, self._place):

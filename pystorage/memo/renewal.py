@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,7 +39,7 @@ class Hold:
     Threads: one computes, another one renews.
     """
 
-    __slots__ = ("_lease", "_lock", "_manager", "_over", "_ttl", "_until", "process")
+    __slots__ = ("__weakref__", "_lease", "_lock", "_manager", "_over", "_ttl", "_until", "process")
 
     def __init__(
         self, manager: AbstractContextManager[Lease], lease: Lease, ttl: float, until: float
@@ -121,7 +122,8 @@ class Renewer:
 
     def __init__(self) -> None:
         self._changed = threading.Condition(fork_safe_lock())
-        self._next: dict[Hold, float] = {}
+        # Weakly: a hold that an interrupt took from whoever held it ends, and is not renewed for ever.
+        self._next: weakref.WeakKeyDictionary[Hold, float] = weakref.WeakKeyDictionary()
         self._thread: threading.Thread | None = None
         self._wakes = 0.0
 
@@ -137,12 +139,15 @@ class Renewer:
         due = time.monotonic() + hold.pause
         with self._changed:
             for each in [each for each in self._next if each.process != hold.process]:
-                del self._next[each]
+                self._next.pop(each, None)
             self._next[hold] = due
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="pystorage-renewal", daemon=True)
                 self._wakes = due
-                self._thread.start()
+                try:
+                    self._thread.start()
+                except RuntimeError:  # no more threads, or the interpreter ends: the lease lasts for its time
+                    self._thread = None
             elif due < self._wakes:
                 self._changed.notify()
 
@@ -171,11 +176,10 @@ class Renewer:
                         self._thread = None
                     return
                 now = time.monotonic()
-                due = [hold for hold, at in self._next.items() if at <= now]
-                for hold in due:
-                    self._next[hold] = now + hold.pause
-            for hold in due:
-                hold.renew()
+                due = [hold for hold, at in list(self._next.items()) if at <= now]
+                self._next.update({hold: now + hold.pause for hold in due})
+            while due:
+                due.pop().renew()
 
 
 #: That of this process.

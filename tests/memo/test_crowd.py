@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ import pytest
 import pystorage
 from pystorage import FileStorage, memoize
 from pystorage.errors import UnavailableError
-from pystorage.memo.renewal import RENEWER
+from pystorage.memo.renewal import RENEWER, taken
 from pystorage.testing import FaultyStorage
 
 LONG = 30.0
@@ -74,11 +75,12 @@ class Member:
         self.process.stdout.close()  # type: ignore[union-attr]
 
 
-@pytest.fixture(params=["file", "sqlite"])
+@pytest.fixture(params=["file", "sqlite", "lmdb", "redis"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return {"file": f"file:{tmp_path / 'results'}", "sqlite": f"sqlite:{tmp_path / 'results.db'}"}[
-        request.param
-    ]
+    if request.param == "redis":
+        server = request.getfixturevalue("redis_server")
+        return f"{server.url}?prefix=crowd:{tmp_path.name}:"
+    return f"{request.param}:{tmp_path / 'results'}"
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def test_sixteen_processes_at_a_cold_key_compute_once(members: Callable[..., Mem
     crowd = [members(name) for name in range(16)]
     for member in crowd:
         member.until(1, "ready")
-    rounds = 6
+    rounds = 25
     for number in range(rounds):
         for member in crowd:
             member.ask(number)
@@ -120,7 +122,7 @@ def test_the_key_of_a_leader_that_is_killed_is_free_when_its_lease_ends(
 ) -> None:
     next_one = members(1, seconds=0.0, lock_ttl=1.0)
     next_one.until(1, "ready")
-    for number in range(4):
+    for number in range(5):
         leader = members(0, seconds=LONG, lock_ttl=1.0)
         leader.ask(number)
         leader.until(1, "computing")
@@ -289,6 +291,18 @@ def test_the_lease_is_given_back_after_an_error(storage: Any) -> None:
     with storage.lock(fails.key_for(1), 5, timeout=0):
         pass
     assert not RENEWER._next
+
+
+def test_a_lease_that_an_interrupt_made_nobodys_is_not_renewed(storage: Any) -> None:
+    hold = taken(storage, "key", 5)
+    assert hold is not None
+    assert taken(storage, "key", 5) is None
+    assert len(RENEWER._next) == 1
+    del hold
+    gc.collect()
+    assert not RENEWER._next
+    with storage.lock("key", 5, timeout=10):
+        pass
 
 
 def test_what_cannot_be_decoded_is_overwritten_under_a_lease(tmp_path: Path) -> None:

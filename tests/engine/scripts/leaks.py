@@ -14,6 +14,7 @@ from pystorage.engine._checks import POLICIES
 from pystorage.engine._engine import Cache, CachedFunction
 from pystorage.memo import Memoized
 from pystorage.memo.callkey import CallKey
+from pystorage.memo.options import Options
 
 #: What may be held beyond what it was: more where CPython has no lock, and gives memory back some time later.
 NOISE = 8_000 if getattr(sys, "_is_gil_enabled", lambda: True)() else 40_000
@@ -76,7 +77,9 @@ def made_function(kind: str) -> Any:
         return 1 // 0 if fail else [args]
 
     if kind == "memoized":
-        return Memoized(function, LRUStorage(30), CallKey(function), ttl=None, own=True, parameters={})
+        return Memoized(
+            function, LRUStorage(30), CallKey(function), options=Options(), own=True, parameters={}
+        )
     cache = Cache(None if kind == "unbounded" else 30, ttl=1e-7 if kind == "mortal" else None)
     return CachedFunction(function, cache, kind == "typed", "{}".format)
 

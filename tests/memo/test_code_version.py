@@ -30,9 +30,9 @@ def decorated(function):
 def function(a, b=2):
     """Say something."""
     # a comment
-    return helper(a) + b
+    return doubled(a) + b
 
-def helper(a):
+def doubled(a):
     return deeper(a) * 2
 
 @decorated
@@ -75,9 +75,9 @@ def version(tmp_path: Path) -> Any:
     [
         ("# a comment", "# another comment"),
         ('"""Say something."""', '"""Say something else."""'),
-        ("helper(a) + b", "(helper( a )  +\n    b)"),
+        ("doubled(a) + b", "(doubled( a )  +\n    b)"),
         ("LIMIT = 5", "LIMIT = 6"),
-        ("def helper(a):", "\n\n\ndef helper(a):"),
+        ("def doubled(a):", "\n\n\ndef doubled(a):"),
     ],
 )
 def test_what_makes_no_difference(version: Callable[..., str], old: str, new: str) -> None:
@@ -87,7 +87,7 @@ def test_what_makes_no_difference(version: Callable[..., str], old: str, new: st
 @pytest.mark.parametrize(
     "old, new",
     [
-        ("helper(a) + b", "b + helper(a)"),
+        ("doubled(a) + b", "b + doubled(a)"),
         ("b=2", "b=1+1"),
         ("deeper(a) * 2", "2 * deeper(a)"),
         ("len(textwrap", "0 + len(textwrap"),

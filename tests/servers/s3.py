@@ -134,6 +134,28 @@ def ceph() -> Iterator[S3Server]:
         yield S3Server(f"http://127.0.0.1:{port}")
 
 
+@contextmanager
+def swift() -> Iterator[S3Server]:
+    """Run OpenStack Swift, which refuses ``If-Match``; ``If-None-Match`` it keeps, though not of two at once.
+
+    Only where the package ``swift`` is installed, or ``PYSTORAGE_TEST_SWIFT`` names a Python that has it: it
+    brings many packages that nothing else here needs.
+    """
+    python = os.environ.get("PYSTORAGE_TEST_SWIFT", "")
+    if not python and needs("swift"):
+        pytest.skip(
+            "no package swift, and PYSTORAGE_TEST_SWIFT names no Python that has it (pip install swift)"
+        )
+    servers.require("Swift", needs("boto3"))
+    # It names users of S3 by account and user; what signs a request is both.
+    port, server = servers.free_port(), S3Server("", access_key="tests:tests")
+    with TemporaryDirectory(prefix="pystorage-swift-") as folder:
+        script = str(HERE / "swift_server.py")
+        command = [python or sys.executable, script, folder, str(port), server.access_key, server.secret_key]
+        with servers.running(command, port, patience=60):
+            yield S3Server(f"http://127.0.0.1:{port}", access_key=server.access_key)
+
+
 def shared() -> AbstractContextManager[S3Server]:
     """Run the server that the tests of a run share.
 

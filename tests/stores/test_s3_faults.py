@@ -315,13 +315,13 @@ def test_a_server_that_ignores_a_condition_is_found_out_once(make: Make, proxy: 
     assert "Contents" not in client.list_objects_v2(Bucket=storage._bucket.name)
 
 
-def test_a_server_that_knows_no_condition_is_found_out(make: Make, proxy: Proxy) -> None:
-    proxy.always(
-        Answer(501, "NotImplemented"),
-        when=lambda request: bool({"if-match", "if-none-match"} & request.headers.keys()),
-    )
+@pytest.mark.parametrize("header", ["if-none-match", "if-match"])
+def test_a_server_that_does_not_know_a_condition_is_found_out(make: Make, proxy: Proxy, header: str) -> None:
+    proxy.always(Answer(501, "NotImplemented"), when=lambda request: header in request.headers)
     storage = make()
     assert Capability.ADD not in storage.capabilities
+    with pytest.raises(NotImplementedError, match=f"(?i)the server does not know {header}$"):
+        storage.add("key", b"value")
     storage["key"] = b"value"
     del storage["key"]
     assert "key" not in storage
@@ -337,6 +337,29 @@ def test_where_removals_have_no_condition_locks_still_exclude(make: Make, proxy:
             storage.lock("name", 10, timeout=0).__enter__()
     with pytest.raises(ConflictError), storage.lock("name", 0.001, timeout=0):
         storage.lock("name", 10, timeout=5).__enter__()
+
+
+def test_a_removal_whose_condition_holds_and_is_refused_is_sent_without(make: Make, proxy: Proxy) -> None:
+    storage = make()
+    storage["key"] = storage["other"] = b"value"
+    proxy.always(
+        Answer(412, "PreconditionFailed"),
+        when=lambda request: request.method == "DELETE" and "if-match" in request.headers,
+    )
+    del storage["key"]
+    assert storage.pop("other") == b"value"
+    assert not storage
+
+
+def test_a_removal_spares_what_was_written_meanwhile(make: Make) -> None:
+    storage = make()
+    storage["key"] = b"old"
+    ((name, _),) = storage._bucket.listed("")
+    found = storage._bucket.head(name)
+    assert found is not None
+    storage["key"] = b"new"
+    assert not storage._bucket.delete(name, found.etag)
+    assert storage["key"] == b"new"
 
 
 def test_an_old_boto3_lacks_conditions(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

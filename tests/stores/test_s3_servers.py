@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
-from pystorage.errors import UnavailableError
+from pystorage.errors import UnavailableError, UnsupportedOperation
 from pystorage.storage import Capability
 from pystorage.stores.s3 import S3Storage
 from pystorage.testing.parallel import in_threads
 from pystorage.testing.samples import HOSTILE_KEYS, returned
-from tests.servers.s3 import S3Server, ceph, moto, rclone
+from tests.servers.s3 import S3Server, ceph, moto, rclone, swift
 
 CONDITIONAL = Capability.ADD | Capability.SWAP | Capability.INCR | Capability.LOCK
 SERVERS: dict[str, Callable[[], AbstractContextManager[S3Server]]] = {
     "moto": moto,
     "rclone": rclone,
+    "swift": swift,
     "ceph": ceph,
 }
+# What is said of servers that do not keep the conditions.
+WITHOUT = {"rclone": "the server ignores If-None-Match", "swift": "the server does not know If-Match"}
 
 
 @dataclass
@@ -38,7 +43,7 @@ class Place:
 
     @property
     def keeps_conditions(self) -> bool:
-        return self.name != "rclone"
+        return self.name not in WITHOUT
 
     def storage(self, folder: str = "", **options: Any) -> S3Storage[Any, Any]:
         return S3Storage(self.bucket, folder, client=self.client, **{"codec": "json", **options})
@@ -82,10 +87,59 @@ def test_what_is_not_kept_is_refused(place: Place) -> None:
         lambda: storage.lock("key", 5),
     ]
     for use in uses:
-        with pytest.raises(NotImplementedError, match="the server ignores If-None-Match"):
+        with pytest.raises(UnsupportedOperation, match=WITHOUT[place.name]):
             use()
     assert len(storage) == 0
     assert storage.setdefault("key", 1) == 1
+    for use in uses:  # of a key that is there, as of one that is not
+        with pytest.raises(UnsupportedOperation, match=WITHOUT[place.name]):
+            use()
+    assert dict(storage) == {"key": 1}
+
+
+def test_what_needs_no_condition_works(place: Place) -> None:
+    storage = place.storage("app")
+    storage["key"] = {"a": 1}
+    storage["key"] = {"a": 2}
+    storage.update({"other": [1], "a/b": None})
+    assert dict(storage) == {"key": {"a": 2}, "other": [1], "a/b": None}
+    del storage["key"]
+    assert sorted(storage) == ["a/b", "other"]
+    for use in (lambda: storage["key"], lambda: storage.__delitem__("key")):
+        with pytest.raises(KeyError):
+            use()
+    assert storage.pop("other") == [1]
+    storage.clear()
+    assert not storage
+
+
+def test_one_condition_alone_is_no_lock(place: Place) -> None:
+    """Swift looks when a write begins, not when it ends: why nothing is built on the one that it knows."""
+    if place.name != "swift":
+        pytest.skip("that is Swift's way")
+    asked = {"Bucket": place.bucket, "Key": "key", "IfNoneMatch": "*"}
+    signed = place.client.generate_presigned_url("put_object", Params=asked)
+    with _put_begun(signed) as first, _put_begun(signed) as second:
+        assert [_put_ended(one, data) for one, data in ((first, b"1"), (second, b"2"))] == [200, 200]
+    with pytest.raises(place.client.exceptions.ClientError) as told:
+        place.client.put_object(**asked, Body=b"3")
+    assert told.value.response["ResponseMetadata"]["HTTPStatusCode"] == 412
+
+
+@contextmanager
+def _put_begun(url: str) -> Iterator[socket.socket]:
+    """Send the head of a write, and wait until the server has looked and asks for the byte that follows."""
+    parts = urlsplit(url)
+    head = f"PUT {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Length: 1\r\n"
+    with socket.create_connection((parts.hostname, parts.port), 20) as connection:
+        connection.sendall(f"{head}If-None-Match: *\r\nExpect: 100-continue\r\n\r\n".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+        yield connection
+
+
+def _put_ended(connection: socket.socket, data: bytes) -> int:
+    connection.sendall(data)
+    return int(connection.recv(1000).split()[1])
 
 
 def test_hostile_keys(place: Place) -> None:
@@ -121,7 +175,7 @@ def test_lives(place: Place) -> None:
     clock = FakeClock()
     storage = place.storage("app", timer=clock)
     storage.set("short", "a", ttl=10)
-    long = "x" * (2000 if place.keeps_conditions else 200)
+    long = "x" * (200 if place.name == "rclone" else 2000)
     storage.set(long, "b", ttl=10)
     storage.set("long", "c", ttl=20)
     assert storage.ttl("short") == 10
@@ -149,8 +203,8 @@ def test_races_have_one_winner(place: Place) -> None:
 
 
 def test_a_stream_of_many_parts(place: Place) -> None:
-    if not place.keeps_conditions:
-        pytest.skip("rclone has no parts that boto3 would check")
+    if place.name == "rclone":
+        pytest.skip("it has no parts that boto3 would check")
     storage = place.storage("app", codec="bytes")
     piece = bytes(range(256)) * 4096
     with storage.open_write("film", ttl=1000) as file:
@@ -160,10 +214,12 @@ def test_a_stream_of_many_parts(place: Place) -> None:
     with storage.open_read("film") as file:
         assert all(file.read(len(piece)) == piece for _ in range(17))
         assert file.read() == b""
+    del storage["film"]
+    assert "film" not in storage
 
 
 def test_more_keys_than_one_page_lists(place: Place) -> None:
-    if place.name == "rclone":
+    if place.name in WITHOUT:
         pytest.skip("it is the same as elsewhere, and slow there")
     storage = place.storage("app", codec="bytes")
     storage.set_many({f"key {number}": b"" for number in range(1003)})

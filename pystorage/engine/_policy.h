@@ -36,7 +36,7 @@ order_limit(Cache *self)
 {
     uint64_t limit = self->limited ? self->limit : UINT64_MAX;
     if (self->policy == TINYLFU) {
-        tinylfu_share(self, limit / 100 ? limit / 100 : 1);
+        tinylfu_limit(self);
     }
     else {
         self->shares[SMALL] = limit / 10 ? limit / 10 : 1;
@@ -58,7 +58,7 @@ order_admit(Cache *self, Py_hash_t hash)
         return ghost_take(self, hash, self->used) ? MAIN : SMALL;
     }
     if (self->policy == TINYLFU) {
-        sketch_count(self, hash);
+        tinylfu_count(self, hash, false);
     }
     return 0;
 }
@@ -247,10 +247,7 @@ order_restore(Cache *self, uint32_t place, unsigned mark)
         queue_append(self, mark >> QUEUE_SHIFT & MAIN, place, mark & MOST_USES);
     }
     else if (self->policy == TINYLFU) {
-        uint32_t queue = mark >> QUEUE_SHIFT < HEADS ? mark >> QUEUE_SHIFT : PROTECTED;
-        sketch_raise(self->sketch, self->sketch_blocks, self->entries[place].hash, mark & SKETCH_MOST);
-        queue_append(self, queue, place, 0);
-        tinylfu_settle(self);
+        tinylfu_restore(self, place, mark);
     }
     else {
         order_append(self, 0, place);
@@ -287,6 +284,11 @@ fault_of_order(const Cache *self)
         (lots[PROTECTED] > self->shares[PROTECTED] ||
          (lots[WINDOW] > self->shares[WINDOW] && window->next != window->prev))) {
         return "a queue has more than its share";
+    }
+    if (self->policy == TINYLFU && self->limited &&
+        (self->shares[WINDOW] < window_least(self) || self->shares[WINDOW] > window_most(self) ||
+         self->climb_hits > self->climb_asked)) {
+        return "the window has more or less than it may";
     }
     return hand ? NULL : "the hand is at no entry";
 }

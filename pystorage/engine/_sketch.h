@@ -90,6 +90,14 @@ sketch_count(Cache *self, Py_hash_t hash)
     }
 }
 
+/* Begin a sample that is compared with none: of another size, or after all was forgotten. */
+static inline void
+climb_begin(Cache *self)
+{
+    self->climb_asked = self->climb_hits = 0;
+    self->climb_before = -1;
+}
+
 /* See to it that the sketch is made for so many entries; what is known of those in the table stays. */
 static OUT_OF_LINE int
 sketch_reserve(Cache *self, uint64_t need)
@@ -117,6 +125,7 @@ sketch_reserve(Cache *self, uint64_t need)
     self->sketch = sketch;
     self->sketch_blocks = blocks;
     self->sketch_room = (uint32_t)room;
+    climb_begin(self);
     return 0;
 }
 
@@ -127,6 +136,7 @@ sketch_forget(Cache *self)
     self->sketch = NULL;
     self->sketch_blocks = self->sketch_room = 0;
     self->sketch_counted = 0;
+    climb_begin(self);
 }
 
 #endif

@@ -32,7 +32,7 @@ class Sketch:
     Threads: one at a time; who comes in between may make it forget something.
     """
 
-    __slots__ = ("_blocks", "_counted", "_counters", "_room")
+    __slots__ = ("_blocks", "_counted", "_counters", "room")
 
     def __init__(self) -> None:
         self.forget()
@@ -44,7 +44,9 @@ class Sketch:
             Nothing.
         """
         self._counters = bytearray()
-        self._blocks = self._room = self._counted = 0
+        self._blocks = self._counted = 0
+        #: For how many entries it is made.
+        self.room = 0
 
     def reserve(self, need: int, most: int | None, hashes: Callable[[], Iterable[int]]) -> None:
         """See to it that the sketch is made for so many entries.
@@ -61,9 +63,9 @@ class Sketch:
         """
         if most is not None and need > most:
             need = most
-        if need <= self._room:
+        if need <= self.room:
             return
-        room = 16 if self._room < 8 else self._room * 2
+        room = 16 if self.room < 8 else self.room * 2
         if most is not None and room > most:
             room = most
         other = Sketch()
@@ -71,7 +73,7 @@ class Sketch:
         other._counters = bytearray(other._blocks * _BLOCK)
         for hashed in hashes():
             other.at_least(hashed, self.frequency(hashed))
-        self._counters, self._blocks, self._room = other._counters, other._blocks, room
+        self._counters, self._blocks, self.room = other._counters, other._blocks, room
 
     def _places(self, hashed: int) -> list[int]:
         bits = stir(hashed)
@@ -121,6 +123,6 @@ class Sketch:
         if least < _MOST:
             self.at_least(hashed, least + 1)
         self._counted += 1
-        if self._counted >= _SAMPLE * self._room:
+        if self._counted >= _SAMPLE * self.room:
             self._counted //= 2
             self._counters = self._counters.translate(_HALVES)

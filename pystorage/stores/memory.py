@@ -300,8 +300,9 @@ class CacheStorage(_Bounded[K, V]):
       read moves nothing, and what is asked for only once does not push out the rest.
     - ``"s3fifo"``: what is new has a tenth of the room, until it was used more than once or comes again soon
       after it went; what stays then goes as with ``"sieve"``, with up to three rounds more.
-    - ``"tinylfu"``: what is new has a hundredth of the room, until it was asked for more often than what
-      would have to go for it, counting what has left, too (W-TinyLFU). A read costs most here.
+    - ``"tinylfu"``: what is new has a part of the room, until it was asked for more often than what would
+      have to go for it, counting what has left, too (W-TinyLFU). The part is a hundredth at first; it grows
+      up to four fifths, and shrinks, where more is found so. A read costs most here.
 
     Reading by ``[]``, ``get`` and ``get_many``, writing and ``touch`` are uses; ``peek``, ``in``, iteration
     and its views are not. What has expired goes before what is alive, and what was just written goes last.

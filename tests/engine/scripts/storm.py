@@ -208,6 +208,7 @@ def kinds() -> dict[str, tuple[Any, dict[Act, int]]]:
     for policy in POLICIES if choice is not None else ():
         with contextlib.suppress(ValueError):  # there is no such policy yet
             made[policy] = choice(40, policy=policy), ACTS
+            made[f"{policy}, read and written"] = choice(40, policy=policy), {writes: 5, reads: 40}
     return made
 
 

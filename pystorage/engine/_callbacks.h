@@ -201,7 +201,7 @@ weigh_by_asking(Cache *self, PyObject *key, PyObject *value, uint64_t *weight)
         refuse("refusal", (PyObject *)self, key, given);
     }
     else if (overflow > 0) {
-        PyErr_SetString(PyExc_OverflowError, "a weigher must give less than 2**63");
+        refuse("beyond_measure", (PyObject *)self, key, NULL);
     }
     else {
         *weight = (uint64_t)number;

@@ -107,6 +107,28 @@ def refusal(cache: Any, key: object, weight: int) -> CapacityError:
     )
 
 
+def beyond_measure(cache: Any, key: object) -> CapacityError:
+    """Make the error for an entry with which all weigh 2**63 or more, which the engine in C cannot add up.
+
+    Args:
+        cache: The cache.
+        key: The entry's key.
+
+    Returns:
+        The error, to be raised.
+
+    Raises:
+        Nothing.
+    """
+    where = repr(cache)
+    return CapacityError(
+        f"could not store {reprlib.repr(key)} in {where}: all entries together must weigh less than 2**63;"
+        " let the weigher give less",
+        storage=where,
+        key=key,
+    )
+
+
 def no_integer(key: object, value: object) -> TypeError:
     """Make the error for a value that nothing can be added to.
 

@@ -4,7 +4,8 @@
    The GIL, or a critical section where there is none, keeps other threads out; both may be given up while
    code of the user's runs, so what was read before such code is looked at again after it.
 
-   Code of the user's runs in all of these but `take_out`, `make_room`, `expire`, `replace` and `insert`. */
+   Code of the user's runs in all of these but `take_out`, `make_room`, `expire`, and `replace` and `insert` unless
+   they fail. */
 
 #ifndef PYSTORAGE_OPERATIONS_H
 #define PYSTORAGE_OPERATIONS_H
@@ -178,10 +179,14 @@ typedef struct {
     uint8_t mark;
 } Writing;
 
+/* Refuse what would make all weigh too much; nothing has changed, and nothing may afterwards. Code of the user's
+   runs, the repr of the key. */
 static OUT_OF_LINE int
-too_heavy(void)
+too_heavy(Cache *self, PyObject *key)
 {
-    PyErr_SetString(PyExc_OverflowError, "the weights of all entries must be less than 2**63 together");
+    PyObject *mine = Py_NewRef(key);
+    refuse("beyond_measure", (PyObject *)self, mine, NULL);
+    Py_DECREF(mine);
     return -1;
 }
 
@@ -199,7 +204,7 @@ replace(Cache *self, uint32_t place, const Writing *writing, Now *now, Dropped *
     if (self->weights != NULL) {
         uint64_t others = self->weight - self->weights[place];
         if (others > INT64_MAX - writing->weight && !self->limited) {
-            return too_heavy();
+            return too_heavy(self, self->entries[place].key);
         }
         order_reweigh(self, place, self->weights[place], writing->weight);
         self->weight = others + writing->weight;
@@ -234,7 +239,7 @@ insert(Cache *self, const Writing *writing)
         return FAILED;
     }
     if (self->weights != NULL && self->weight > INT64_MAX - writing->weight && !self->limited) {
-        (void)too_heavy();
+        (void)too_heavy(self, writing->key);
         return FAILED;
     }
     uint32_t place = take_place(self, writing->key, writing->value);

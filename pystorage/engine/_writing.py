@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pystorage.engine._checks import checked_maxsize, checked_weight, no_integer, refusal
+from pystorage.engine._checks import beyond_measure, checked_maxsize, checked_weight, no_integer, refusal
 from pystorage.engine._core import Core, Dropped
 from pystorage.engine._entry import NOTHING, Entry, slot_of
 
@@ -57,9 +57,14 @@ class Writer(Core):
         limit = self._maxsize
         if limit is not None and (weight > limit or not limit):
             raise refusal(self, key, weight)
-        if weight >= 2**63:  # more than the engine in C can add up
-            raise OverflowError("a weigher must give less than 2**63")
+        if weight >= 2**63:
+            raise beyond_measure(self, key)
         return weight
+
+    def _measure(self, key: Any, more: int) -> None:
+        """Refuse what would make all weigh more than the engine in C can add up; the lock is held."""
+        if self._maxsize is None and self._table.weight + more >= 2**63:
+            raise beyond_measure(self, key)
 
     def _commit(
         self,
@@ -78,6 +83,7 @@ class Writer(Core):
             if entry is None:
                 entry = Entry(slot, key, value, weight, deadline)
                 with self._lock:
+                    self._measure(key, weight)
                     found = self._table.insert(entry)
                     if found is entry:
                         self._sets += 1
@@ -110,6 +116,8 @@ class Writer(Core):
         """Give an entry another value, unless it was taken out or holds another one than expected."""
         table = self._table
         with self._lock:
+            if entry.stored:
+                self._measure(entry.key, weight - entry.weight)
             old = table.change(entry, deadline, keep=keep, value=value, weight=weight, expected=expected)
             if old is NOTHING:
                 return False

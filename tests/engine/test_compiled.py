@@ -144,19 +144,6 @@ def test_arguments_are_read_as_a_function_reads_them(cache_type: Any) -> None:
     cache._check()
 
 
-def test_weights_beyond_all_measure_are_refused(cache_type: Any) -> None:
-    cache = cache_type(None, weigher=lambda key, value: value)
-    cache["a"] = 2**62
-    for value in (2**63, 2**62):
-        with pytest.raises(OverflowError):
-            cache["b"] = value
-    cache["b"] = 2**62 - 1
-    with pytest.raises(OverflowError):
-        cache["b"] = 2**62
-    assert cache.currsize == 2**63 - 1
-    cache._check()
-
-
 def test_many_colliding_hashes(cache_type: Any) -> None:
     class Same:
         def __init__(self, number: int) -> None:

@@ -151,6 +151,18 @@ class TestLimit:
         assert (list(lru), lru.currsize) == (["b"], 9)
         assert_whole(lru)
 
+    def test_weights_beyond_all_measure_are_refused(self, memory: Implementation) -> None:
+        storage = memory.LRUStorage(None, weigher=lambda key, value: value)
+        storage["a"] = 2**62
+        for value in (2**64, 2**63, 2**62):
+            with pytest.raises(CapacityError, match=r"could not store 'b' in .*less than 2\*\*63"):
+                storage["b"] = value
+        storage["b"] = 2**62 - 1
+        with pytest.raises(CapacityError, match="'b'"):
+            storage["b"] = 2**62
+        assert (dict(storage), storage.currsize) == ({"a": 2**62, "b": 2**62 - 1}, 2**63 - 1)
+        assert_whole(storage)
+
     def test_what_is_heavier_than_all_is_refused(self, memory: Implementation) -> None:
         lru = memory.LRUStorage(4, weigher=lambda key, value: value)
         lru.update(a=1, b=2)

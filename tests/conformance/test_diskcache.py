@@ -19,7 +19,7 @@ from pystorage.storage import Storage
 from pystorage.stores.diskcache import DiskCacheStorage
 from pystorage.testing import FakeClock, StorageConformance
 from pystorage.testing.laws.atomic import AddLaws, IncrLaws, SwapLaws
-from pystorage.testing.laws.base import Laws
+from pystorage.testing.laws.base import AnyStorage, Laws, Opener
 from pystorage.testing.laws.life import LifeLaws
 from pystorage.testing.laws.mapping import MappingLaws
 from pystorage.testing.laws.safety import SafetyLaws
@@ -67,6 +67,16 @@ class OfDiskCache(Laws):
 class TestDiskCacheStorageWithACodec(OfDiskCache, StorageConformance):
     # Each of its histories opens the folder many times, which takes the package minutes in all.
     test_agrees_with_a_dict = None  # type: ignore[assignment]
+
+    def test_a_closed_storage_holds_nothing_open(self, storage: AnyStorage, open_storage: Opener) -> None:
+        """The same as the law, from the second handle on.
+
+        As locks of files are those of the process, SQLite keeps the descriptor of one closed connection for
+        the next, as long as another one is open.
+        """
+        self._use(storage)
+        open_storage().close()
+        super().test_a_closed_storage_holds_nothing_open(storage, open_storage)
 
 
 class TestDiskCacheStorage(OfDiskCache, MappingLaws, LifeLaws, AddLaws, SwapLaws, IncrLaws, SafetyLaws):

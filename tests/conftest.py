@@ -94,7 +94,7 @@ def s3_client(s3_server: S3Server) -> Iterator[Any]:
 #: Python shows nothing new there.
 _OF_THE_WORLD = (
     *("architecture", "benchmarks", "lab", "stores", "testing"),
-    *("aio/test_databases.py", "aio/test_redis.py", "aio/test_redis_connections.py"),
+    *("aio/test_databases.py", "aio/test_objects.py", "aio/test_redis.py", "aio/test_redis_connections.py"),
     *(f"conformance/test_{name}.py" for name in ("codecs", "diskcache", "disklru", "filesystem")),
     *(f"conformance/test_{name}.py" for name in ("lmdb", "redis", "s3", "services")),
 )

@@ -81,7 +81,8 @@ class S3FIFO(Policy):
 
     def order(self) -> list[Entry]:
         small = [*self.queues.order[_SMALL]][::-1]
-        main = [(entry, entry.mark) for entry in self.queues.order[_MAIN]][::-1]
+        # Copied in one step first: a signal's handler may write between any two of this loop's.
+        main = [(entry, entry.mark) for entry in [*self.queues.order[_MAIN]]][::-1]
         weight = sum(entry.weight for entry in small)
         order: list[Entry] = []
         again: list[tuple[Entry, int]] = []

@@ -67,7 +67,7 @@ class OfDiskCache(Laws):
 class TestDiskCacheStorageWithACodec(OfDiskCache, StorageConformance):
     # Each of its histories opens the folder many times, which takes the package minutes in all.
     test_agrees_with_a_dict = None  # type: ignore[assignment]
-    # After more, what dead writers leave would pile up: their files stay until the package's check() is called.
+    # After more, what dead writers leave would pile up: their files stay until the package checks the folder.
     kills = 2
 
     def test_a_closed_storage_holds_nothing_open(self, storage: AnyStorage, open_storage: Opener) -> None:

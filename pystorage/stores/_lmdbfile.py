@@ -240,7 +240,7 @@ class Database:
                 try:
                     environment = self._ready()
                     self._writing = True
-                    with environment.begin(write=True, buffers=True) as transaction:
+                    with self._changing(environment.begin(write=True, buffers=True)) as transaction:
                         return change(transaction)
                 except (self._lmdb.Error, _Changed) as error:
                     fault = error
@@ -269,15 +269,36 @@ class Database:
                 return False
             self._writing = True
             try:
-                with environment.begin(write=True) as transaction:
-                    if self.own or transaction.get(SETTINGS) != self._record:
-                        return False
-                    transaction.put(place, data)
+                transaction = environment.begin(write=True)
+                try:
+                    usual = not self.own and transaction.get(SETTINGS) == self._record
+                    if usual:
+                        transaction.put(place, data)
+                except BaseException:
+                    self._abort(transaction)
+                    raise
+                transaction.commit()
             except self._lmdb.Error:
                 return False
             finally:
                 self._writing = False
-            return True
+            return usual
+
+    @contextmanager
+    def _changing(self, transaction: Any) -> Iterator[Any]:
+        """End a transaction that writes, with the lock: it is committed, or aborted if anything is raised."""
+        try:
+            yield transaction
+        except BaseException:
+            self._abort(transaction)
+            raise
+        transaction.commit()
+
+    def _abort(self, transaction: Any) -> None:
+        """Abort a transaction that writes, with the lock."""
+        # The library aborts at a moment at which nobody reads; by itself that may never come.
+        with self._alone():
+            transaction.abort()
 
     def ensure(self, *names: str) -> None:
         """Make databases of our own, where they are missing.

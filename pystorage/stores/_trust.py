@@ -92,7 +92,8 @@ def _check(found: os.stat_result, path: str) -> None:
         raise Untrusted(errno.EPERM, f"it belongs to user {found.st_uid}", path)
     if not _is_ours_alone(found):
         raise Untrusted(errno.EPERM, "others may write to it", path)
-    if found.st_nlink != 1:
+    # One that has none any more was just replaced, which is no reason to refuse what it held.
+    if found.st_nlink > 1:
         # A name that somebody gave to another file of ours, of whose content nobody knows who made it.
         raise Untrusted(errno.EPERM, "it has other names as well", path)
 

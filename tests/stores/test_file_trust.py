@@ -14,6 +14,7 @@ import pytest
 from pystorage.codecs import GzipCodec, PickleCodec
 from pystorage.errors import DecodeError, IntegrityError, StorageError
 from pystorage.services import GZipPickleStorageService, JSONStorageService, PickleStorageService
+from pystorage.stores._trust import check_ours
 from pystorage.stores.file import FileStorage
 from tests.stores.files import ANN, BOB, TEAM, as_user, becomes, needs_root
 
@@ -261,3 +262,15 @@ def test_a_trusting_team_shares_pickles(commons: Path) -> None:
     assert as_user(0, lambda: None) is None
     with pytest.raises(DecodeError, match="belongs to user"):
         PickleStorageService(place, suffix="storage")["ann"]
+
+
+def test_a_file_that_was_replaced_after_it_was_opened_is_not_refused(tmp_path: Path) -> None:
+    """It has no name any more; what it held was as much ours as what came after it."""
+    path = tmp_path / "value"
+    path.write_bytes(b"old")
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        path.unlink()
+        check_ours(descriptor, str(path))
+    finally:
+        os.close(descriptor)

@@ -24,7 +24,8 @@ note_plain(Cache *self)
 static inline void
 move_in(Cache *self, PyObject *key, Py_hash_t hash, PyObject *value, PyObject **old_key, PyObject **old)
 {
-    uint32_t queue = order_admit(self, hash), place = next_victim(self, 0);
+    unsigned mark = order_admit(self, hash);
+    uint32_t place = next_victim(self, 0);
     Entry *entry = &self->entries[place];
     order_evicted(self, place, self->used + 1);
     order_leave(self, place);
@@ -35,7 +36,7 @@ move_in(Cache *self, PyObject *key, Py_hash_t hash, PyObject *value, PyObject **
     entry->value = Py_NewRef(value);
     entry->hash = hash;
     index_insert(self, place);
-    order_enter(self, queue, place);
+    order_enter(self, mark, place);
     order_settle(self);
     self->version++;
     self->evictions++;

@@ -50,25 +50,22 @@ order_reserve(Cache *self)
     return self->policy == TINYLFU ? sketch_reserve(self, (uint64_t)self->used + 1) : 0;
 }
 
-/* Take note of an entry that is to come in; give the queue in which it begins. */
-static inline uint32_t
+/* Take note of an entry that is to come in; give the mark with which it begins. */
+static inline unsigned
 order_admit(Cache *self, Py_hash_t hash)
 {
     if (self->policy == S3FIFO) {
-        return ghost_take(self, hash, self->used) ? MAIN : SMALL;
+        return (ghost_take(self, hash, self->used) ? MAIN : SMALL) << QUEUE_SHIFT;
     }
-    if (self->policy == TINYLFU) {
-        tinylfu_count(self, hash, false);
-    }
-    return 0;
+    return self->policy == TINYLFU ? tinylfu_admit(self, hash) : 0;
 }
 
 /* Put an entry in. */
 static inline void
-order_enter(Cache *self, uint32_t queue, uint32_t place)
+order_enter(Cache *self, unsigned mark, uint32_t place)
 {
     if (has_marks(self)) {
-        queue_append(self, queue, place, 0);
+        queue_append(self, mark >> QUEUE_SHIFT, place, mark & USES);
     }
     else {
         order_append(self, 0, place);
@@ -84,6 +81,9 @@ order_leave(Cache *self, uint32_t place)
             self->hand = self->entries[place].next;
         }
         queue_remove(self, place);
+        if (self->policy == TINYLFU) {
+            sketch_note(self, self->entries[place].hash, uses_of(self, place));
+        }
     }
     else {
         order_remove(self, place);
@@ -226,9 +226,6 @@ mark_of(const Cache *self, uint32_t place)
     if (!has_marks(self)) {
         return 0;
     }
-    if (self->policy == TINYLFU) {
-        return self->marks[place] | frequency_of(self, self->entries[place].hash);
-    }
     bool at_hand = self->hand == place && self->entries[0].next != place;
     return self->marks[place] | (at_hand ? AT_HAND : 0);
 }
@@ -258,7 +255,7 @@ order_restore(Cache *self, uint32_t place, unsigned mark)
 static const char *
 fault_of_order(const Cache *self)
 {
-    static const unsigned most[POLICIES] = {[SIEVE] = 1, [S3FIFO] = MOST_USES};
+    static const unsigned most[POLICIES] = {[SIEVE] = 1, [S3FIFO] = MOST_USES, [TINYLFU] = MOST_COUNT};
     static const uint32_t queues[POLICIES] = {[SIEVE] = 1, [S3FIFO] = 2, [TINYLFU] = 3};
     uint64_t lots[HEADS] = {0};
     bool hand = self->hand == 0;
@@ -287,7 +284,7 @@ fault_of_order(const Cache *self)
     }
     if (self->policy == TINYLFU && self->limited &&
         (self->shares[WINDOW] < window_least(self) || self->shares[WINDOW] > window_most(self) ||
-         self->climb_hits > self->climb_asked)) {
+         self->climb_window + self->climb_probation > self->climb_asked)) {
         return "the window has more or less than it may";
     }
     return hand ? NULL : "the hand is at no entry";

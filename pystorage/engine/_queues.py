@@ -180,6 +180,16 @@ class Policy:
         """
         raise NotImplementedError
 
+    def left(self, entry: Entry) -> None:
+        """Note that an entry was taken out, for whatever cause.
+
+        Args:
+            entry: The entry.
+
+        Raises:
+            Nothing.
+        """
+
     def evicted(self, entry: Entry) -> None:
         """Note that an entry was removed to make room.
 

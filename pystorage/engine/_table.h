@@ -98,10 +98,9 @@ typedef struct {
     uint32_t sketch_blocks;
     uint32_t sketch_room;    /* for how many entries it is made */
     uint64_t sketch_counted;
-    uint64_t climb_asked;    /* see `_tinylfu.h`: the requests of this sample, and the hits among them */
-    uint64_t climb_hits;
-    int64_t climb_before;    /* the hits of the sample before, -1 if there was none */
-    double climb_step;
+    uint64_t climb_asked;    /* see `_tinylfu.h`: the requests of this sample, and those hits among them */
+    uint64_t climb_window;
+    uint64_t climb_probation;
     /* the limit */
     bool limited;
     uint64_t limit;

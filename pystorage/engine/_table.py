@@ -206,6 +206,7 @@ class Table:
         elif self.policy is not None and entry.queue >= 0:
             del self.policy.queues.order[entry.queue][entry]
             self.policy.queues.lots[entry.queue] -= entry.weight
+            self.policy.left(entry)
         if slot is entry.slot and type(slot) is WildKey:
             slot.leaving = True
             self._wild -= 1

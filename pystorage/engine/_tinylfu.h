@@ -1,5 +1,5 @@
 /* W-TinyLFU, after: Gil Einziger, Roy Friedman, Ben Manes: TinyLFU: A Highly Efficient Cache Admission Policy. ACM
-   Transactions on Storage 2017. The window's size, after: Gil Einziger, Ohad Eytan, Roy Friedman, Ben Manes:
+   Transactions on Storage 2017. The window that adapts, after: Gil Einziger, Ohad Eytan, Roy Friedman, Ben Manes:
    Adaptive Software Cache Management. Middleware 2018.
 
    A new entry goes into the window, an LRU of a hundredth of the room at first. The one that was there for longest has
@@ -8,11 +8,18 @@
    used there is protected, in up to four fifths of it, and gives way only to others that are; the first to go
    is one on probation while there is one.
 
-   The window climbs the hill of hits: after each sample of ten times as many requests as there are entries, and
-   twenty thousand at least, its share moves by a step, on in the same direction if there were no fewer hits than in
-   the sample before, else back. Steps begin with an eighth of the room and become smaller by a fiftieth each
-   time; where the hits change by a twentieth of the sample, they are as large as at first again. The window has
-   a hundredth of the room at least, and four fifths at most.
+   How often an entry was asked for, up to 15 times, is in the lower half of its mark; of what is not in the
+   table the sketch knows it. A new entry was asked for just now, and the other one was not: so more often is more
+   often by two. Else, in a loop over more than there is room for, where all are asked for equally often, each that
+   comes back would push out the one that is due next. One of 64 pairs that differ by one is let through, by their
+   hashes: otherwise what is dead, but was asked for once, would be there for ever.
+
+   The window climbs the hill of hits by its slope. Hits in the window would be misses in a smaller one, unless the
+   entry had been let into the main part; hits on probation would be misses in a smaller main part. After each sample
+   of as many requests as there are entries, two thousand at least, the window grows where it had more of those
+   hits for what it holds than probation had, and shrinks where it had fewer, by up to a fifth of the room; it grows to
+   three times itself at most, as its hits say little about places far beyond its end. They count for seven tenths,
+   as they are not all at its end. It has a hundredth of the room at least, and four fifths at most.
 
    Cost: O(1) amortized. */
 
@@ -23,9 +30,11 @@
 
 enum { WINDOW, PROBATION, PROTECTED };
 
-#define SAMPLE_LEAST 20000u
-#define FIRST_STEP 0.125
-#define DECAY 0.98
+#define SAMPLE_LEAST 2000u
+#define WINDOW_PART 0.7
+#define STEP_MOST 0.2
+#define GROWTH_MOST 2.0
+#define SPARED 64u /* of so many pairs that differ by one, one is let through */
 
 /* The least and the most that the window may have. */
 static inline uint64_t
@@ -50,16 +59,23 @@ tinylfu_share(Cache *self, uint64_t window)
     self->shares[PROTECTED] = self->limited ? main - main / 5 - (main % 5 != 0) : UINT64_MAX;
 }
 
+/* Move an entry to the end of a queue, with its count. */
+static inline void
+tinylfu_put(Cache *self, uint32_t queue, uint32_t place)
+{
+    queue_move(self, queue, place, uses_of(self, place));
+}
+
 /* Bring the lists within their shares. The window keeps what is alone there, however heavy. */
 static OUT_OF_LINE void
 tinylfu_settle(Cache *self)
 {
     const Entry *entries = self->entries;
     while (UNLIKELY(self->lots[WINDOW] > self->shares[WINDOW]) && entries[WINDOW].next != entries[WINDOW].prev) {
-        queue_move(self, PROBATION, entries[WINDOW].next, 0);
+        tinylfu_put(self, PROBATION, entries[WINDOW].next);
     }
     while (UNLIKELY(self->lots[PROTECTED] > self->shares[PROTECTED])) {
-        queue_move(self, PROBATION, entries[PROTECTED].next, 0);
+        tinylfu_put(self, PROBATION, entries[PROTECTED].next);
     }
 }
 
@@ -81,7 +97,7 @@ tinylfu_move(Cache *self, int64_t by)
         if (place < HEADS || self->lots[WINDOW] + weight_of(self, place) > self->shares[WINDOW]) {
             return;
         }
-        queue_move(self, WINDOW, place, 0);
+        tinylfu_put(self, WINDOW, place);
     }
 }
 
@@ -90,46 +106,65 @@ static void
 tinylfu_limit(Cache *self)
 {
     tinylfu_share(self, window_least(self));
-    self->climb_step = (double)self->limit * FIRST_STEP;
     climb_begin(self);
 }
 
-/* Take a step at the end of a sample. */
+/* Take a step at the end of a sample. Where there were no such hits, the window is of no use. */
 static OUT_OF_LINE void
 tinylfu_climb(Cache *self)
 {
-    int64_t hits = (int64_t)self->climb_hits, before = self->climb_before, asked = (int64_t)self->climb_asked;
-    self->climb_asked = self->climb_hits = 0;
-    self->climb_before = hits;
-    if (before < 0) {
-        return;
-    }
-    int64_t change = hits - before;
-    double step = change < 0 ? -self->climb_step : self->climb_step;
-    tinylfu_move(self, (int64_t)step);
-    double first = (double)self->limit * FIRST_STEP;
-    bool large = (change < 0 ? -change : change) * 20 >= asked;
-    self->climb_step = large ? (step < 0 ? -first : first) : step * DECAY;
+    double window = (double)self->lots[WINDOW], probation = (double)self->lots[PROBATION];
+    double gain = window > 0 ? (double)self->climb_window * WINDOW_PART / window : 0;
+    double loss = probation > 0 ? (double)self->climb_probation / probation : 0;
+    double slope = gain + loss > 0 ? (gain - loss) / (gain + loss) : -1;
+    double step = slope * (double)self->limit * STEP_MOST, most = (double)self->shares[WINDOW] * GROWTH_MOST;
+    step = step < most ? step : most;
+    int64_t by = (int64_t)step; /* and away from zero from there */
+    climb_begin(self);
+    tinylfu_move(self, by + (step > (double)by) - (step < (double)by));
 }
 
-/* Count a request. */
-static inline void
-tinylfu_count(Cache *self, Py_hash_t hash, bool hit)
+/* Note that one more was asked for; say whether all counts were halved now. */
+static inline bool
+tinylfu_tick(Cache *self)
 {
-    sketch_count(self, hash);
-    self->climb_hits += hit;
-    uint64_t sample = (uint64_t)SAMPLE * self->sketch_room;
-    if (UNLIKELY(++self->climb_asked >= (sample > SAMPLE_LEAST ? sample : SAMPLE_LEAST)) && self->limited) {
+    uint64_t sample = self->sketch_room > SAMPLE_LEAST ? self->sketch_room : SAMPLE_LEAST;
+    if (UNLIKELY(++self->climb_asked >= sample) && self->limited) {
         tinylfu_climb(self);
     }
+    return sketch_tick(self);
+}
+
+/* Count a request for what is not there; give the mark with which it comes in. */
+static OUT_OF_LINE unsigned
+tinylfu_admit(Cache *self, Py_hash_t hash)
+{
+    unsigned count = sketch_count(self, hash);
+    count += count < MOST_COUNT;
+    return WINDOW << QUEUE_SHIFT | (tinylfu_tick(self) ? count / 2 : count);
+}
+
+/* Give the first to go of the main part; ABSENT if there is none. */
+static inline uint32_t
+tinylfu_rival(const Cache *self, uint32_t keep)
+{
+    uint32_t place = first_of(self, PROBATION, keep);
+    return place != ABSENT ? place : first_of(self, PROTECTED, keep);
 }
 
 static OUT_OF_LINE void
 tinylfu_use(Cache *self, uint32_t place)
 {
-    tinylfu_count(self, self->entries[place].hash, true);
-    queue_move(self, queue_of(self, place) == WINDOW ? WINDOW : PROTECTED, place, 0);
+    uint32_t queue = queue_of(self, place);
+    if (queue == WINDOW) {
+        uint32_t rival = tinylfu_rival(self, ABSENT);
+        self->climb_window += rival != ABSENT && uses_of(self, place) <= uses_of(self, rival) + 1;
+    }
+    self->climb_probation += queue == PROBATION;
+    self->marks[place] += uses_of(self, place) < MOST_COUNT;
+    tinylfu_put(self, queue == WINDOW ? WINDOW : PROTECTED, place);
     tinylfu_settle(self);
+    tinylfu_tick(self);
 }
 
 /* Put an entry in as it was in another cache. The window has at least what it held there. */
@@ -137,8 +172,7 @@ static void
 tinylfu_restore(Cache *self, uint32_t place, unsigned mark)
 {
     uint32_t queue = mark >> QUEUE_SHIFT < HEADS ? mark >> QUEUE_SHIFT : PROTECTED;
-    sketch_raise(self->sketch, self->sketch_blocks, self->entries[place].hash, mark & SKETCH_MOST);
-    queue_append(self, queue, place, 0);
+    queue_append(self, queue, place, mark & USES);
     uint64_t lot = self->lots[WINDOW], most = window_most(self);
     if (lot > self->shares[WINDOW] && self->entries[WINDOW].next != self->entries[WINDOW].prev) {
         tinylfu_share(self, lot < most ? lot : most);
@@ -150,21 +184,20 @@ tinylfu_restore(Cache *self, uint32_t place, unsigned mark)
 static inline bool
 tinylfu_wins(const Cache *self, uint32_t one, uint32_t other)
 {
-    return frequency_of(self, self->entries[one].hash) > frequency_of(self, self->entries[other].hash);
+    unsigned count = uses_of(self, one), rival = uses_of(self, other) + 1;
+    return count > rival ||
+           (count == rival && (stir(self->entries[one].hash) ^ stir(self->entries[other].hash)) % SPARED == 0);
 }
 
 static OUT_OF_LINE uint32_t
 tinylfu_victim(Cache *self, uint32_t keep)
 {
-    uint32_t one = first_of(self, WINDOW, keep), other = first_of(self, PROBATION, keep);
-    if (other == ABSENT) {
-        other = first_of(self, PROTECTED, keep);
-    }
+    uint32_t one = first_of(self, WINDOW, keep), other = tinylfu_rival(self, keep);
     if (one == ABSENT || other == ABSENT) {
         return one != ABSENT ? one : other != ABSENT ? other : keep;
     }
     if (tinylfu_wins(self, one, other)) {
-        queue_move(self, PROBATION, one, 0);
+        tinylfu_put(self, PROBATION, one);
         return other;
     }
     return one;

@@ -6,7 +6,16 @@ The policies are written from their papers to be read, and are what the engine i
 from __future__ import annotations
 
 from pystorage.lab.optimal import OPT
-from pystorage.lab.policies import FIFO, LRU, POLICIES, S3FIFO, Policy, Sieve, WTinyLFU
+from pystorage.lab.policies import (
+    FIFO,
+    LRU,
+    POLICIES,
+    S3FIFO,
+    AdaptiveWTinyLFU,
+    Policy,
+    Sieve,
+    WTinyLFU,
+)
 from pystorage.lab.ratio import hit_ratio
 from pystorage.lab.tracefiles import FORMATS, read_trace
 from pystorage.lab.traces import SYNTHETIC, loop, mixed, recency, scan, shifting_zipf, zipf
@@ -19,6 +28,7 @@ __all__ = [
     "POLICIES",
     "S3FIFO",
     "SYNTHETIC",
+    "AdaptiveWTinyLFU",
     "Policy",
     "Sieve",
     "WTinyLFU",

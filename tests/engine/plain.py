@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from pystorage.engine._ghosts import Ghosts
+from pystorage.engine._ghosts import Ghosts, stir
 from pystorage.engine._sketch import Sketch
 
 NOBODY = object()
@@ -195,6 +195,7 @@ class TinyLFU(Order):
     def __init__(self, maxsize: float, weighed: bool = False) -> None:
         super().__init__(maxsize, weighed)
         self.queues: list[list[Any]] = [[], [], []]
+        self.counts: dict[Any, int] = {}
         self.sketch = Sketch()
 
     def share(self, maxsize: float) -> None:
@@ -204,29 +205,36 @@ class TinyLFU(Order):
 
     def __deepcopy__(self, memo: Any) -> TinyLFU:
         other = copy.copy(self)
-        other.weights = dict(self.weights)
+        other.weights, other.counts, other.sketch = dict(self.weights), dict(self.counts), Sketch()
         other.queues = [list(queue) for queue in self.queues]
         return other
 
     def enter(self, key: Any, weight: int) -> None:
-        self.sketch.reserve(len(self.weights) + 1, self.most, lambda: map(hash, self.weights))
-        self.sketch.count(hash(key))
+        self.sketch.reserve(len(self.weights) + 1, self.most)
+        self.counts[key] = min(15, self.sketch.count(hash(key)) + 1)
+        self.tick()
         self.queues[0].append(key)
         self.weights[key] = weight
+
+    def tick(self) -> None:
+        if self.sketch.tick():
+            self.counts = {key: count // 2 for key, count in self.counts.items()}
 
     def use(self, key: Any, weight: int | None = None) -> None:
         if weight is not None:
             self.weights[key] = weight
-        self.sketch.count(hash(key))
+        self.counts[key] = min(15, self.counts[key] + 1)
         if key in self.queues[0]:
             self.move(key, 0)
         else:
             self.move(key, 2)
         self.settle()
+        self.tick()
 
     def leave(self, key: Any) -> None:
         next(queue for queue in self.queues if key in queue).remove(key)
         del self.weights[key]
+        self.sketch.note(hash(key), self.counts.pop(key))
 
     def move(self, key: Any, to: int) -> None:
         queue = next(queue for queue in self.queues if key in queue)
@@ -246,19 +254,16 @@ class TinyLFU(Order):
         main = [key for key in self.queues[1] + self.queues[2] if key != keep]
         if not window or not main:
             return (window + main + [keep])[0]
-        if self.sketch.frequency(hash(window[0])) > self.sketch.frequency(hash(main[0])):
+        lead = self.counts[window[0]] - self.counts[main[0]]
+        if lead > 1 or (lead == 1 and (stir(hash(window[0])) ^ stir(hash(main[0]))) % 64 == 0):
             self.move(window[0], 1)
             return main[0]
         return window[0]
 
     def copied(self) -> None:
-        known = {key: self.sketch.frequency(hash(key)) for key in self.lying()}
         self.sketch = Sketch()
-        before: list[int] = []
-        for key, count in known.items():
-            self.sketch.reserve(len(before) + 1, self.most, before.copy)
-            self.sketch.at_least(hash(key), count)
-            before.append(hash(key))
+        for number in range(len(self.weights)):
+            self.sketch.reserve(number + 1, self.most)
 
     def cleared(self) -> None:
         self.sketch.forget()

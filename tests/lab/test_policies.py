@@ -15,11 +15,13 @@ from pystorage.lab import (
     OPT,
     POLICIES,
     S3FIFO,
+    AdaptiveWTinyLFU,
     Policy,
     Sieve,
     WTinyLFU,
     hit_ratio,
     loop,
+    recency,
     scan,
     zipf,
 )
@@ -75,6 +77,28 @@ def test_tinylfu_keeps_what_is_asked_for_often() -> None:
         hits(policy, hot)
     hits(policy, [f"once {number}" for number in range(400)])
     assert sum(policy.request(key) for key in hot) == 50
+
+
+def test_an_adaptive_tinylfu_lets_in_who_leads_by_two() -> None:
+    policy = AdaptiveWTinyLFU(3)
+    hits(policy, "aabbcd")  # a and b are in the main part, c was turned away for d
+    assert hits(policy, "cdc") == "cdc"  # c and d came twice, as often as a
+    assert hits(policy, "cabd") == "CABd"
+    hits(policy, "ddd")
+    assert "a" in policy._probation or "a" in policy._protected
+    loops = [hit_ratio(make(100), loop(20_000, keys=1_200)) for make in (WTinyLFU, AdaptiveWTinyLFU)]
+    assert loops[0] == 0
+    assert loops[1] > 0.05
+
+
+def test_an_adaptive_window_grows_and_shrinks() -> None:
+    policy = AdaptiveWTinyLFU(500)
+    hit_ratio(policy, recency(20_000))
+    assert policy._window_size > 50
+    assert len(policy._window) == policy._window_size
+    hit_ratio(policy, loop(20_000, keys=1_000))
+    assert policy._window_size == len(policy._window) == 5
+    assert len(policy._window) + len(policy._probation) + len(policy._protected) == 500
 
 
 def test_tinylfu_forgets_by_half() -> None:

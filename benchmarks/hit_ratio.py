@@ -22,7 +22,7 @@ import pystorage
 from benchmarks.peers import OTHER_POLICIES, absent, present
 from pystorage import LRUStorage
 from pystorage.errors import StorageError
-from pystorage.lab import FORMATS, OPT, POLICIES, SYNTHETIC, hit_ratio, read_trace
+from pystorage.lab import FORMATS, OPT, POLICIES, SYNTHETIC, WTinyLFU, hit_ratio, read_trace
 
 Make = Callable[[int], Any]
 Trace = Sequence[Hashable]
@@ -141,6 +141,7 @@ def main(given: list[str] | None = None) -> int:
         contenders |= present(OTHER_POLICIES)
     if arguments.reference:
         contenders |= {f"{name}, reference": make for name, make in POLICIES.items()}
+        contenders["tinylfu, paper"] = WTinyLFU
     names = [Path(path).name for path in arguments.traces]
     try:
         traces = [

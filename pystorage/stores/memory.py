@@ -302,7 +302,7 @@ class CacheStorage(_Bounded[K, V]):
       after it went; what stays then goes as with ``"sieve"``, with up to three rounds more.
     - ``"tinylfu"``: what is new has a part of the room, until it was asked for more often than what would
       have to go for it, counting what has left, too (W-TinyLFU). The part is a hundredth at first; it grows
-      up to four fifths, and shrinks, where more is found so. A read costs most here.
+      up to four fifths, and shrinks, where more is found so.
 
     Reading by ``[]``, ``get`` and ``get_many``, writing and ``touch`` are uses; ``peek``, ``in``, iteration
     and its views are not. What has expired goes before what is alive, and what was just written goes last.

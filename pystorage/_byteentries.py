@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import NoReturn, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 from pystorage.codecs import Codec, header
 from pystorage.errors import (
@@ -122,27 +122,31 @@ class ByteEntries(Storage[K, V]):
     # ------------------------------------------------------------------ one key
 
     def __getitem__(self, key: K) -> V:
-        if type(key) is str and self._plain(key) and not self._closed:  # type: ignore[arg-type]
-            return self._value_at(key, key, key)  # type: ignore[arg-type]
-        return self._value_at(key, *self._read_name(key))
-
-    def _value_at(self, key: K, name: str, place: str) -> V:
-        """Read the value of a key that has a name, and something that stands for it in the place."""
+        name: str
+        plain: Any = key
+        if type(plain) is str and self._plain(plain) and not self._closed:
+            name = place = plain
+        else:
+            name, place = self._read_name(key)
         try:
             data = self._read(place)
         except OSError as error:
             self._fail("read", key, error)
+        return self._value_of(key, name, place, data)
+
+    def _value_of(self, key: K, name: str, place: str, data: bytes | None) -> V:
+        """Give the value of a key that has a name, and something that stands for it in the place."""
         if data is None:
             raise KeyError(key)
         if data.startswith(header.MAGIC) or name is not place:
             data = self._opened(key, name, place, data)[1]
         try:
-            value = self._decode(data, name)
+            value: V = self._decode(data, name)
         except DecodeError as error:
             raise self._error(type(error), "read", key, error, "the bytes are left where they are") from error
         if self._writes_back:
             self._write_back(key, name, place, data, value)
-        return cast(V, value)
+        return value
 
     def _write_back(self, key: object, name: str, place: str, body: bytes, value: object) -> None:
         """Write a value anew that was stored as it would not be now, unless somebody wrote meanwhile."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 Timer = Callable[[], float]
 
@@ -64,8 +63,7 @@ class Capability(enum.Flag):
     ORDERED = enum.auto()
 
 
-@dataclass(frozen=True)
-class Stats:
+class Stats(NamedTuple):
     """Figures of a storage, counted since it was opened in this process; what is unknown is None.
 
     Args:

@@ -7,10 +7,8 @@ Google App Engine.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import total_ordering
-from hashlib import blake2b
 from typing import Final, NoReturn, final
 
 
@@ -118,7 +116,9 @@ class Key:
             >>> len(Key.random_key().name)
             32
         """
-        return cls(uuid.uuid4().hex)
+        from uuid import uuid4
+
+        return cls(uuid4().hex)
 
     @staticmethod
     def remove_duplicate_slashes(path: str) -> str:
@@ -354,6 +354,8 @@ class Key:
             return self._hash
         except AttributeError:
             # 60 bits are below the modulus by which CPython reduces hashes, so hash() gives them unchanged.
+            from hashlib import blake2b
+
             digest = blake2b(self._text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
             number = int.from_bytes(digest, "little") & _MASK
             object.__setattr__(self, "_hash", number)

@@ -20,9 +20,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
-from hashlib import blake2b
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from pystorage.errors import InvalidKeyError
 from pystorage.keys import Key
@@ -277,7 +275,7 @@ class Naming:
 
     def _parsed(self, token: str, rest: Iterator[str]) -> object:
         if not token.startswith("%") or token[1:2] in _HEX:
-            return unquote_to_bytes(token).decode()
+            return _unquoted(token).decode()
         mark, content = token[:2], token[2:]
         match mark:
             case "%s":
@@ -291,9 +289,9 @@ class Naming:
             case "%r":
                 return float(content)
             case "%y":
-                return unquote_to_bytes(content)
+                return _unquoted(content)
             case "%k":
-                return Key(unquote_to_bytes(content).decode())
+                return Key(_unquoted(content).decode())
             case "%t":
                 return tuple(self._items(rest))
         raise ValueError(f"not the name of a key: it holds {token!r}")
@@ -385,5 +383,13 @@ class ObjectNaming(Naming):
         return "%2E" + name[1:] if name in (".", "..") else name
 
 
+def _unquoted(text: str) -> bytes:
+    """Resolve the escapes of a text in which each ``%`` has its two digits."""
+    begin, *rest = text.split("%")
+    return begin.encode() + b"".join(bytes.fromhex(part[:2]) + part[2:].encode() for part in rest)
+
+
 def _with_digest(name: str) -> str:
+    from hashlib import blake2b  # which loads all of OpenSSL, and few names are so long
+
     return f"{name[:_PREFIX_LENGTH]}%~{blake2b(name.encode(), digest_size=16).hexdigest()}"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from typing import Any, Final, NamedTuple
 
 from pystorage.errors import StorageProviderError, near
 
@@ -40,8 +38,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _REST: Final = re.compile(r"[?#]")
 
 
-@dataclass(frozen=True, repr=False)
-class StorageURL:
+class StorageURL(NamedTuple):
     """The parts of a URL that names a storage: ``scheme://host/path?option=value``.
 
     Args:
@@ -80,6 +77,8 @@ class StorageURL:
             StorageProviderError: It has no scheme, a fragment, a control character, or an option that is
                 given twice, without a value or not in UTF-8.
         """
+        from urllib.parse import unquote, urlsplit
+
         if scheme_of(text) is None:
             raise StorageProviderError(f"the URL {without_secrets(text)!r} has no scheme, such as 'file:'")
         if _CONTROL.search(text):

@@ -7,6 +7,7 @@ from pystorage._sync.fileleases import FileLeases
 from pystorage._sync.filelock import FileLock, lock_descriptor, open_shared, unlock_descriptor
 from pystorage._sync.forks import fork_safe_lock, let_go_before_forks
 from pystorage._sync.leases import Lease, Leases, ThreadLeases
+from pystorage._sync.tokens import token_hex
 
 __all__ = [
     "FileLeases",
@@ -18,5 +19,6 @@ __all__ = [
     "let_go_before_forks",
     "lock_descriptor",
     "open_shared",
+    "token_hex",
     "unlock_descriptor",
 ]

@@ -6,7 +6,6 @@ import os
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from hashlib import blake2b
 
 from pystorage._sync.filelock import FileLock, lock_descriptor, open_shared
 from pystorage._sync.leases import Leases
@@ -64,6 +63,8 @@ class FileLeases(Leases):
             raise failure from error
 
     def _path(self, name: str) -> str:
+        from hashlib import blake2b  # which loads all of OpenSSL
+
         return os.path.join(self._folder, blake2b(name.encode(), digest_size=16).hexdigest())
 
     def take(self, name: str, token: str, ttl: float) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
+
+from pystorage._sync.tokens import token_hex
 
 if sys.platform == "win32":
     import msvcrt
@@ -58,7 +59,7 @@ def open_shared(path: str, mode: int) -> int:
 
 def _make_shared(path: str, mode: int) -> None:
     """Make an empty file that is never seen without its permissions, whatever the umask takes at first."""
-    new = f"{path}.{secrets.token_hex(8)}"
+    new = f"{path}.{token_hex(8)}"
     descriptor = os.open(new, _SHARED_FLAGS | os.O_CREAT | os.O_EXCL, mode)
     try:
         with suppress(PermissionError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from pystorage._sync.forks import fork_safe_lock
+from pystorage._sync.tokens import token_hex
 from pystorage.errors import ConflictError
 
 _FIRST_PAUSE: Final = 0.001
@@ -147,7 +147,7 @@ class Leases(ABC):
             ConflictError: When leaving: it had run out and somebody else took it.
             UnavailableError: The place cannot be written.
         """
-        token = secrets.token_hex(16)
+        token = token_hex(16)
         limit = None if timeout is None else time.monotonic() + timeout
         pause = _FIRST_PAUSE
         while not self.take(name, token, ttl):

@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pystorage.codecs.base import CODECS, ChainCodec, Codec, holds_integers, label_of, resolve_codec
-from pystorage.codecs.compress import GzipCodec, LzmaCodec, ZlibCodec
-from pystorage.codecs.serialize import BytesCodec, JSONCodec, PickleCodec, TextCodec
+from pystorage.codecs.serialize import BytesCodec, JSONCodec, TextCodec
 
 if TYPE_CHECKING:
+    from pystorage.codecs.compress import GzipCodec, LzmaCodec, ZlibCodec
     from pystorage.codecs.encrypt import EncryptedCodec
     from pystorage.codecs.keyring import EnvironmentKeys
+    from pystorage.codecs.pickles import PickleCodec
     from pystorage.codecs.protect import ChecksumCodec, SignedCodec
     from pystorage.codecs.rotation import reencode
     from pystorage.codecs.typed import MsgspecCodec
@@ -48,9 +49,13 @@ _LATER = {
     "ChecksumCodec": "protect",
     "EncryptedCodec": "encrypt",
     "EnvironmentKeys": "keyring",
+    "GzipCodec": "compress",
+    "LzmaCodec": "compress",
     "MsgspecCodec": "typed",
+    "PickleCodec": "pickles",
     "SignedCodec": "protect",
     "VersionedCodec": "versioned",
+    "ZlibCodec": "compress",
     "ZstdCodec": "zstandard",
     "reencode": "rotation",
 }

@@ -14,7 +14,7 @@ from pystorage.errors import EncodeError, StorageProviderError, near
 #: Name → ``"module:Class"``, called without arguments.
 CODECS: Final[dict[str, str]] = {
     "json": "pystorage.codecs.serialize:JSONCodec",
-    "pickle": "pystorage.codecs.serialize:PickleCodec",
+    "pickle": "pystorage.codecs.pickles:PickleCodec",
     "text": "pystorage.codecs.serialize:TextCodec",
     "bytes": "pystorage.codecs.serialize:BytesCodec",
     "gzip": "pystorage.codecs.compress:GzipCodec",

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pystorage.codecs.base import ChainCodec, Codec, label_of, resolve_codec
+from pystorage.codecs.pickles import PickleCodec
 from pystorage.codecs.protect import BoundCodec
-from pystorage.codecs.serialize import PickleCodec
 from pystorage.codecs.versioned import VersionedCodec, split_version
 from pystorage.errors import DecodeError, StorageError
 

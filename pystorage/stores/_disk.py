@@ -7,9 +7,9 @@ import os
 import stat
 from contextlib import suppress
 from itertools import islice
-from secrets import token_hex
 from typing import Final
 
+from pystorage._sync import token_hex
 from pystorage.naming import OWN
 
 NO_FOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)

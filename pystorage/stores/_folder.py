@@ -12,9 +12,9 @@ import errno
 import os
 import stat
 from collections.abc import Callable
-from secrets import token_hex
 from typing import Final
 
+from pystorage._sync import token_hex
 from pystorage.stores._disk import READ_FLAGS, check_plain, make_folder, sync_folder
 from pystorage.stores._own import OwnFiles
 from pystorage.stores._trust import check_ours
@@ -125,7 +125,7 @@ class Folder:
 
     # ------------------------------------------------------------------ reading
 
-    def read(self, name: str, *, guarded: bool = False) -> bytes | None:
+    def read(self, name: str, guarded: bool = False) -> bytes | None:
         """Read an entry.
 
         Args:

@@ -21,11 +21,10 @@ import os
 import re
 import weakref
 from contextlib import suppress
-from secrets import token_hex
 from typing import Final
 from zlib import crc32
 
-from pystorage._sync import lock_descriptor, open_shared, unlock_descriptor
+from pystorage._sync import lock_descriptor, open_shared, token_hex, unlock_descriptor
 from pystorage.errors import DecodeError
 from pystorage.stores._disk import BINARY, CLOSE_ON_EXEC, NO_FOLLOW, check_plain
 from pystorage.stores._own import OwnFiles

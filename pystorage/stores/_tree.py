@@ -84,9 +84,9 @@ class TreeFolder(Folder):
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
             end = name.find("/", end + 1)
 
-    def read(self, name: str, *, guarded: bool = False) -> bytes | None:
+    def read(self, name: str, guarded: bool = False) -> bytes | None:
         self._check_way(name)
-        return super().read(name, guarded=guarded)
+        return super().read(name, guarded)
 
     def open(self, name: str) -> int | None:
         self._check_way(name)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pystorage.storage import shown
 
 
-@dataclass(frozen=True)
-class Broken:
+class Broken(NamedTuple):
     """An entry that cannot be read as a value.
 
     Args:
@@ -31,8 +30,7 @@ class Broken:
         return f"{shown(self.key)} ({self.place!r}): {self.reason}; {went}"
 
 
-@dataclass(frozen=True)
-class VerifyReport:
+class VerifyReport(NamedTuple):
     """What ``verify`` found.
 
     Args:

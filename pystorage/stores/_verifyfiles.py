@@ -82,7 +82,7 @@ class VerifiedFiles(ByteStorage[K, V]):
             data: bytes | None = None
             found: _Fault | None = None
             try:
-                data = self._folder.read(place, guarded=self._guarded)
+                data = self._folder.read(place, self._guarded)
                 if data is None:
                     continue  # removed meanwhile
                 self._examine(place, data)

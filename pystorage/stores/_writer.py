@@ -14,10 +14,9 @@ import weakref
 from collections import defaultdict
 from contextlib import suppress
 from itertools import count
-from secrets import token_hex
 from typing import Final
 
-from pystorage._sync import lock_descriptor
+from pystorage._sync import lock_descriptor, token_hex
 from pystorage.stores._disk import CLOSE_ON_EXEC, NO_FOLLOW, OTHERS, set_mode
 
 # Where a file system has no locks nobody can tell a live writer from a dead one but by time.

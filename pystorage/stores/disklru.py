@@ -11,8 +11,8 @@ from time import monotonic
 from typing import Any, BinaryIO, ClassVar, NoReturn, cast
 
 from pystorage._typevars import K, V
-from pystorage.codecs import Codec
-from pystorage.errors import CapacityError
+from pystorage.codecs import Codec, header
+from pystorage.errors import CapacityError, DecodeError
 from pystorage.storage import ABSENT, Capability, Stats, Timer
 from pystorage.stores._bounded import BoundedFolder
 from pystorage.stores._folder import Folder
@@ -112,6 +112,7 @@ class DiskLRUStorage(FileStorage[K, V]):
         self._bounded = cast(BoundedFolder, self._folder)
         self._files = self._bounded.order.files
         self._use = self._bounded.order.use
+        self._read_file = self._folder.read
         try:
             self._bounded.open_bounded(self._naming, partial(self._settings.__getitem__, "deadlines"))
         except OSError as error:
@@ -142,17 +143,38 @@ class DiskLRUStorage(FileStorage[K, V]):
     # ------------------------------------------------------------------ reading
 
     def __getitem__(self, key: K) -> V:
-        if type(key) is str and self._plain(key) and not self._closed:  # type: ignore[arg-type]
-            name = place = cast(str, key)
+        name: str
+        text: Any = key
+        # What is known under a name without "%" is the entry of that very text.
+        if (
+            type(text) is str
+            and "%" not in text
+            and not self._closed
+            and (entry := self._use(text)) is not None
+        ):
+            name = place = text
         else:
             name, place = self._read_name(key)
+            entry = None
         try:
-            value = self._value_at(key, name, place)
+            data = self._read_file(place, self._guarded)
+            if data is None:
+                raise KeyError(key)
+            if name is not place or self._writes_back or data.startswith(header.MAGIC):
+                value = self._value_of(key, name, place, data)
+            else:
+                try:
+                    value = self._decode(data, name)
+                except DecodeError:
+                    value = self._value_of(key, name, place, data)  # which says it in full
         except KeyError:
             self._missed(key, place)
             raise
+        except OSError as error:
+            self._fail("read", key, error)
         self._hits += 1
-        entry = self._use(place)
+        if entry is None:
+            entry = self._use(place)
         if entry is None or monotonic() >= entry.due:
             self._used(key, place)
         return value

@@ -223,7 +223,7 @@ class FileStorage(VerifiedFiles[K, V]):
     # ------------------------------------------------------------------ primitives
 
     def _read(self, name: str) -> bytes | None:
-        return self._folder.read(name, guarded=self._guarded)
+        return self._folder.read(name, self._guarded)
 
     def _write(self, name: str, data: bytes) -> None:
         self._before_write()

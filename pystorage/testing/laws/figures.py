@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from pystorage.storage import Capability, Stats
@@ -23,7 +22,7 @@ class FigureLaws(Laws):
         storage["key"] = self.value(1)
         stats = storage.stats()
         assert isinstance(stats, Stats)
-        for name, figure in asdict(stats).items():
+        for name, figure in stats._asdict().items():
             assert figure is None or (type(figure) is int and figure >= 0), name
 
     def test_the_size_is_the_length(self, storage: AnyStorage) -> None:
@@ -60,9 +59,9 @@ class FigureLaws(Laws):
             (lambda: storage.delete_many(["b", "c", "absent"]), {"deletes": 2}),
         ]
         for number, (step, change) in enumerate(steps):
-            before = asdict(storage.stats())
+            before = storage.stats()._asdict()
             step()
-            after = asdict(storage.stats())
+            after = storage.stats()._asdict()
             for name in ("hits", "misses", "sets", "deletes"):
                 assert after[name] - before[name] == change.get(name, 0), f"{name} after step {number}"
 

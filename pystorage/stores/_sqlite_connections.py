@@ -10,7 +10,6 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Literal, TypeVar
-from urllib.parse import quote
 
 from pystorage.stores._sqlite_errors import Closed, is_busy, os_error
 
@@ -121,21 +120,6 @@ class Connections:
 
     # ------------------------------------------------------------------ one at a time
 
-    def take(self) -> sqlite3.Cursor:
-        """Give a cursor that nobody else uses until it is given back.
-
-        Returns:
-            A cursor of a connection of its own.
-
-        Raises:
-            Closed: There are none any more.
-            sqlite3.Error: The database cannot be opened.
-        """
-        try:
-            return self.idle.pop()
-        except IndexError:
-            return self._new()
-
     def give(self, cursor: sqlite3.Cursor) -> None:
         """Give a cursor back.
 
@@ -179,6 +163,8 @@ class Connections:
             raise
 
     def _connect(self) -> sqlite3.Cursor:
+        from urllib.parse import quote  # which takes a while to load
+
         # By a URI, as SQLite makes a file that is missing otherwise, which would be an empty storage.
         connection = sqlite3.connect(
             f"file:{quote(os.fsencode(self.path))}?mode=rw",
@@ -241,7 +227,11 @@ class Connections:
             time.sleep(min(0.001, patience))
 
     def _attempt(self, work: Callable[[sqlite3.Cursor], T], begin: Begin) -> T:
-        cursor = self.take()
+        idle = self.idle
+        try:
+            cursor = idle.pop()
+        except IndexError:
+            cursor = self._new()
         try:
             if not begin:
                 result = work(cursor)
@@ -255,7 +245,9 @@ class Connections:
             else:
                 self.drop(cursor)
             raise
-        self.give(cursor)
+        idle.append(cursor)
+        if self.wanted or len(idle) > _KEPT:
+            self.given()
         return result
 
     # ------------------------------------------------------------------ end, fork

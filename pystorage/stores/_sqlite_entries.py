@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 # So many names at most in one statement; SQLite takes at least 999.
@@ -52,24 +51,23 @@ class Row(NamedTuple):
     value: str | bytes | None
 
 
-@dataclass
 class Done:
     """What a transaction did besides what it was asked for.
 
     Args:
         removed: How many entries were removed because that was asked for.
-        evicted: How many went for room.
-        expired: How many went for time.
         files: Files that nobody refers to any more, once it is committed.
 
     Raises:
         Nothing.
     """
 
-    removed: int = 0
-    evicted: int = 0
-    expired: int = 0
-    files: list[str] = field(default_factory=list)
+    __slots__ = ("evicted", "expired", "files", "removed")
+
+    def __init__(self, removed: int = 0, files: list[str] | None = None) -> None:
+        self.removed = removed
+        self.evicted = self.expired = 0
+        self.files: list[str] = [] if files is None else files
 
 
 class Entries:
@@ -110,7 +108,7 @@ class Entries:
         """
         done = Done()
         name, deadline, size, file, value = row
-        used = self._next_use(cursor)
+        used = self._next_use(cursor) if self.ordered else None
         cursor.execute(_ADD, (name, deadline, size, file, used, value))
         if cursor.rowcount:
             new, more = 1, size

@@ -42,7 +42,7 @@ class TableStorage(TableReads[K, V]):
 
     def _change(self, tried: str, key: object, work: Callable[[sqlite3.Cursor], Done | None]) -> Done | None:
         """Do something in a transaction; what nobody needs any more is removed after it."""
-        recent = self._taken_recent()
+        recent = self._taken_recent() if self._recent else []
 
         def with_uses(cursor: sqlite3.Cursor) -> Done | None:
             if recent:
@@ -52,11 +52,12 @@ class TableStorage(TableReads[K, V]):
         try:
             done = self._connections.run(with_uses if recent else work, "BEGIN IMMEDIATE")
         except BaseException as error:
-            self._put_back(recent)
+            if recent:
+                self._put_back(recent)
             if isinstance(error, OSError):
                 self._fail(tried, key, error)
             raise
-        if done is not None:
+        if done is not None and (done.files or done.evicted or done.expired):
             self._settle(done)
         return done
 
@@ -105,7 +106,8 @@ class TableStorage(TableReads[K, V]):
         expected: bytes | Literal[Sentinel.KEEP] | None = KEEP,
     ) -> bool:
         """Write an entry; where bytes or their absence are expected, only if these are there."""
-        self._check_size(key, len(data))
+        if self._limited:
+            self._check_size(key, len(data))
         files: list[NewFile] = []
         try:
             row = self._row(name, data, deadline, files)
@@ -151,9 +153,20 @@ class TableStorage(TableReads[K, V]):
         return done is not None
 
     def _put(self, key: K, value: V, ttl: float | None) -> None:
-        name = self._write_name(key)[0]
+        text: Any = key
+        if (
+            type(text) is str
+            and text.isascii()
+            and text.isprintable()
+            and "%" not in text
+            and text
+            and not self._closed
+        ):
+            name: str = text
+        else:
+            name = self._write_name(key)[0]
         data = self._encoded(key, value, name)
-        self._store("write", key, name, data, self._deadline(ttl))
+        self._store("write", key, name, data, None if ttl is None else self._deadline(ttl))
 
     def set_many(self, items: Mapping[K, V] | Iterable[tuple[K, V]], *, ttl: float | None = None) -> None:
         seconds = checked_ttl(ttl)

@@ -132,7 +132,7 @@ def test_get_many_and_dogpile(codec: str, compare: Compare, client: redis.Redis,
         f"get_many of 100, {codec}; bare is dogpile.cache",
         lambda: region.get_multi(MANY),
         lambda: storage.get_many(MANY),
-        bar=0.3 if codec == "bytes" else None,
+        bar=0.3,
         number=20,
         clock=time.perf_counter,
     )

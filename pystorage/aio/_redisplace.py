@@ -163,6 +163,12 @@ class AsyncServer(AsyncPlace):
     async def groups(self, places: Sequence[bytes | str]) -> list[list[int]]:
         return self._place.groups(places)
 
+    async def read_all(self, places: Sequence[bytes | str]) -> list[bytes | None]:
+        if not 0 < len(places) <= BATCH:
+            return await super().read_all(places)
+        found: list[bytes | None] = await self._here().ask(get_many(places), True)
+        return found
+
     def listed(self, pattern: bytes) -> AsyncIterator[list[bytes]]:
         return _listed_by(self._here(), pattern)
 

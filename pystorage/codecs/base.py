@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib import import_module
 from itertools import pairwise
@@ -119,6 +120,21 @@ class Codec(ABC):
             DecodeError: These are not bytes of this codec, or not whole.
             IntegrityError: They were changed, or belong to another key.
         """
+
+    def decode_many(self, data: Sequence[bytes], names: Sequence[str]) -> list[Any]:
+        """Turn the bytes of several values into these.
+
+        Args:
+            data: What ``encode`` gave for each.
+            names: The names of their keys.
+
+        Returns:
+            The values.
+
+        Raises:
+            DecodeError: As ``decode`` does for one of them.
+        """
+        return list(map(self.decode, data, names))
 
     @property
     def writes_back(self) -> bool:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Any, BinaryIO, ClassVar
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, BinaryIO, ClassVar, Final
 
 from pystorage.codecs.base import Codec
 from pystorage.errors import DecodeError, EncodeError
 
 # What ``json.loads`` does, less what it looks for around a value: text and where to begin → value and end.
 _read_json: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+
+
+# Bytes that are made one text at most, as that needs room for them twice more.
+_TOGETHER: Final = 1 << 20
 
 
 class JSONCodec(Codec):
@@ -52,6 +57,31 @@ class JSONCodec(Codec):
             return json.loads(text)
         except (ValueError, RecursionError) as error:
             raise DecodeError(f"this is not JSON: {error}") from error
+
+    def decode_many(self, data: Sequence[bytes], names: Sequence[str]) -> list[Any]:
+        if sum(map(len, data)) > _TOGETHER:
+            return super().decode_many(data, names)
+        lines = b"\n".join(data)
+        if lines.isascii():  # so that each byte is a character of the text
+            with suppress(ValueError, StopIteration, RecursionError):
+                values = _values_in(lines.decode(), data)
+                if values is not None:
+                    return values
+        return super().decode_many(data, names)
+
+
+def _values_in(text: str, parts: Sequence[bytes]) -> list[Any] | None:
+    """Read the values of a text that is made of parts; None where a value is not all of its part."""
+    values: list[Any] = []
+    begin = 0
+    for part in parts:
+        value, end = _read_json(text, begin)
+        begin += len(part)
+        if end != begin:
+            return None
+        values.append(value)
+        begin += 1
+    return values
 
 
 def _check_keys(value: object) -> None:
@@ -125,6 +155,9 @@ class BytesCodec(Codec):
 
     def decode(self, data: bytes, name: str) -> Any:
         return data
+
+    def decode_many(self, data: Sequence[bytes], names: Sequence[str]) -> list[Any]:
+        return list(data)
 
     def reader(self, file: BinaryIO) -> BinaryIO:
         return file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from operator import methodcaller
 from typing import Any, NoReturn, TypeVar, cast
 
 from pystorage.bytestorage import ByteStorage
@@ -17,6 +18,9 @@ from pystorage.stores._redisplace import RedisPlace
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+_has_header = methodcaller("startswith", header.MAGIC)
 
 
 class RedisEntries(ByteStorage[K, V]):
@@ -156,17 +160,26 @@ class RedisEntries(ByteStorage[K, V]):
         self, keys: Sequence[K], names: Sequence[str], replies: Sequence[bytes | None]
     ) -> dict[K, V]:
         """Decode what was found of the keys that were asked for."""
+        if None in replies:
+            there = [number for number, data in enumerate(replies) if data is not None]
+            keys, names = [keys[number] for number in there], [names[number] for number in there]
+            replies = [replies[number] for number in there]
+        stored = cast("Sequence[bytes]", replies)
+        # What begins with the mark of headers does not sort before it; one look tells that of most values.
+        if stored and (max(stored) < header.MAGIC or True not in map(_has_header, stored)):
+            # If one of them cannot be read, the way below says which.
+            with suppress(DecodeError):
+                return dict(zip(keys, self._codec.decode_many(stored, names), strict=True))
         found: dict[K, V] = {}
         decode = self._decode
-        for key, name, data in zip(keys, names, replies, strict=True):
-            if data is not None:
-                if data.startswith(header.MAGIC):
-                    data = self._opened(key, name, name, data)[1]
-                try:
-                    found[key] = decode(data, name)
-                except DecodeError:
-                    self._decoded(key, data, name)  # which says where
-                    raise
+        for key, name, data in zip(keys, names, stored, strict=True):
+            if data.startswith(header.MAGIC):
+                data = self._opened(key, name, name, data)[1]
+            try:
+                found[key] = decode(data, name)
+            except DecodeError:
+                self._decoded(key, data, name)  # which says where
+                raise
         return found
 
     def _named(self, keys: Iterable[K]) -> tuple[list[K], list[str]]:

@@ -191,8 +191,13 @@ class ByteEntries(Storage[K, V]):
         self._put(key, value, checked_ttl(ttl))
 
     def _put(self, key: K, value: V, ttl: float | None) -> None:
-        name, place = self._write_name(key)
-        data = self._packed(key, value, name, place, self._deadline(ttl))
+        name: str
+        plain: Any = key
+        if type(plain) is str and self._plain(plain) and not self._closed:
+            name = place = plain
+        else:
+            name, place = self._write_name(key)
+        data = self._packed(key, value, name, place, None if ttl is None else self._deadline(ttl))
         try:
             self._write(place, data)
         except OSError as error:
@@ -204,6 +209,8 @@ class ByteEntries(Storage[K, V]):
     def _packed(self, key: object, value: object, name: str, place: str, deadline: float | None) -> bytes:
         """Encode a value, with what its header needs."""
         body = self._encoded(key, value, name)
+        if deadline is None and name is place and not body.startswith(header.MAGIC):
+            return body
         if deadline is not None:
             try:
                 self._expect_deadline()

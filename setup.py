@@ -33,4 +33,11 @@ ENGINE = Extension(
     optional=True,  # without a compiler the twin in Python does the same
 )
 
-setup(ext_modules=[ENGINE])
+QUICK = Extension(
+    "pystorage.stores._quick",
+    sources=["pystorage/stores/_quick.c"],
+    extra_compile_args=["-std=c11", "-O3", "-Wall", "-Wextra"],
+    optional=True,  # without it a file is read step by step
+)
+
+setup(ext_modules=[ENGINE] if sys.platform == "win32" else [ENGINE, QUICK])

@@ -112,7 +112,7 @@ class DiskLRUStorage(FileStorage[K, V]):
         self._bounded = cast(BoundedFolder, self._folder)
         self._files = self._bounded.order.files
         self._use = self._bounded.order.use
-        self._read_file = self._folder.read
+        self._read_at_once = _nothing if self._guarded else self._folder.read_at_once
         try:
             self._bounded.open_bounded(self._naming, partial(self._settings.__getitem__, "deadlines"))
         except OSError as error:
@@ -157,8 +157,8 @@ class DiskLRUStorage(FileStorage[K, V]):
             name, place = self._read_name(key)
             entry = None
         try:
-            data = self._read_file(place, self._guarded)
-            if data is None:
+            data = self._read_at_once(place)
+            if data is None and (data := self._read(place)) is None:
                 raise KeyError(key)
             if name is not place or self._writes_back or data.startswith(header.MAGIC):
                 value = self._value_of(key, name, place, data)
@@ -374,6 +374,10 @@ class DiskLRUStorage(FileStorage[K, V]):
         )
         path, rest = repr(self._state["path"]), super().__repr__().removeprefix(type(self).__name__)
         return f"{type(self).__name__}({path}{limits}{rest.removeprefix('(' + path)}"
+
+
+def _nothing(name: str) -> None:
+    return None
 
 
 def _checked(name: str, limit: int | None) -> int | None:

@@ -59,8 +59,8 @@ class AsyncMemoized(Front, Generic[P, R]):
 
     Threads: any number of event loops, of asyncio and trio, at the same time and one after the other. A key
         is computed by one task at a time, in that task; when it is cancelled, one of those who wait computes.
-        With ``stale``, ``early`` and ``ahead`` the task that asks first computes anew, and all others get the
-        older result meanwhile.
+        What is given too old is computed anew in a task of its own, at most 64 of these in a process, which
+        ends with the event loop.
     Processes: as for plain functions.
     """
 
@@ -129,27 +129,36 @@ class AsyncMemoized(Front, Generic[P, R]):
             value = await flights.run(ask, landed, self, timeout)
         else:
             self._hits.add()
-            if state is not State.FRESH and not flights.is_going(key) and key not in self._resting:
-                assert envelope is not None
-                value = await self._refreshed(key, args, kwargs, envelope)
-            elif envelope is not None:
+            if envelope is not None:
+                if state is not State.FRESH:
+                    self._refresh_later(key, args, kwargs, envelope.made)
                 value = value_of(envelope, self._kinds)
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 
-    async def _refreshed(self, key: str, args: Any, kwargs: Any, old: Envelope) -> Any:
-        """Compute anew, and give the old result where that fails or another process is at it."""
+    def _refresh_later(self, key: str, args: Any, kwargs: Any, made: float) -> None:
+        """Compute anew in a task of its own, unless somebody is at it or it failed a moment ago."""
+        from pystorage.memo.asyncbackground import ASYNC_BACKGROUND
+
+        if key in self._resting:
+            return
+        ask = Ask(key, args, kwargs, partial(self._other_than, made), background=True)
+        # Begun here and now, so that nobody else begins it before that task has its first turn.
+        flight, ahead = self._flights.begun(ask)
+        if ahead is None and not ASYNC_BACKGROUND.start(
+            partial(self._flights.lead, flight, -1, self),
+            partial(self._not_refreshed, key),
+            partial(self._flights.end, flight),
+            name=f"pystorage-refresh {self.__qualname__}",
+        ):
+            self._flights.end(flight)
+
+    def _not_refreshed(self, key: str, error: BaseException) -> None:
         from pystorage.aio._tasks import Elsewhere
 
-        ask = Ask(key, args, kwargs, partial(self._other_than, old.made), background=True)
-        try:
-            return await self._flights.run(ask, -1, self)
-        except Elsewhere:
-            return old.value
-        except Exception as error:
-            self._resting[key] = True
+        self._resting[key] = True
+        if not isinstance(error, Elsewhere):
             self._failed_refreshes.add()
             self._trouble.not_refreshed(error)
-            return old.value
 
     async def _seen(self, key: str, *, counted: bool = True) -> tuple[Any, State, Envelope | None]:
         """Give what is kept, what it is good for, and its envelope."""
@@ -174,8 +183,11 @@ class AsyncMemoized(Front, Generic[P, R]):
         return value if envelope is None else value_of(envelope, self._kinds)
 
     async def _other_than(self, made: float, key: str) -> Any:
+        """Give a result that somebody else computed since one was found too old."""
         value, state, envelope = await self._seen(key, counted=False)
-        return ABSENT if envelope is None or envelope.made == made or state is State.STALE else value
+        if envelope is None or envelope.made == made or envelope.error is not None:
+            return ABSENT
+        return ABSENT if state is State.STALE else value
 
     # ------------------------------------------------------------------ computing
 
@@ -472,10 +484,10 @@ class AsyncMemoized(Front, Generic[P, R]):
 
     @property
     def refreshes(self) -> int:
-        """How many results were computed anew while older ones could be given.
+        """How many results were computed anew in the background, by this process.
 
         Returns:
-            Their number in this process; they are no misses.
+            Their number; they are no misses.
 
         Raises:
             Nothing.
@@ -484,10 +496,10 @@ class AsyncMemoized(Front, Generic[P, R]):
 
     @property
     def failed_refreshes(self) -> int:
-        """How often computing anew failed, so that the old result was given.
+        """How often computing anew in the background failed, so that the old result stayed.
 
         Returns:
-            The number in this process.
+            The number, in this process.
 
         Raises:
             Nothing.

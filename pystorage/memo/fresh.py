@@ -164,7 +164,9 @@ class FreshMemoized(Memoized[P, R]):
     def _other_than(self, made: float, key: str) -> Any:
         """Give a result that somebody else computed since one was found too old."""
         envelope, state = self._seen(key, counted=False)
-        return ABSENT if envelope is None or envelope.made == made or state is State.STALE else envelope.value
+        if envelope is None or envelope.made == made or envelope.error is not None:
+            return ABSENT
+        return ABSENT if state is State.STALE else envelope.value
 
     # ------------------------------------------------------------------ one result
 

@@ -72,7 +72,7 @@ class Trouble:
                 type(error).__name__,
             )
 
-    def not_refreshed(self, error: Exception) -> None:
+    def not_refreshed(self, error: BaseException) -> None:
         """Say that a result could not be computed anew.
 
         Args:

@@ -6,13 +6,13 @@ import asyncio.coroutines
 import functools
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, MutableMapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from pystorage.engine import Cache, Front
 from pystorage.memo.asyncbound import AsyncBoundMemoized
-from pystorage.memo.asyncplace import AsyncPlace, DirectPlace
+from pystorage.memo.asyncplace import face_of, place_of
 from pystorage.memo.envelope import Envelope, opened
 from pystorage.memo.figures import CacheInfo, Counter
 from pystorage.memo.flight import Ask
@@ -21,9 +21,10 @@ from pystorage.memo.freshness import State, state_of
 from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value_of
 from pystorage.memo.leading import FIRST_PAUSE, LONGEST_PAUSE, can_lead, deadline, led
 from pystorage.memo.memoized import OTHERS
-from pystorage.memo.place import ANYTHING, Place, Trouble, refuse_once
+from pystorage.memo.options import at_least_one
+from pystorage.memo.place import ANYTHING, Trouble, refuse_once
 from pystorage.memo.tags import Tags, tokens_async
-from pystorage.storage import ABSENT, Capability, Storage
+from pystorage.storage import ABSENT, Storage
 
 if TYPE_CHECKING:
     from typing import Self
@@ -83,7 +84,7 @@ class AsyncMemoized(Front, Generic[P, R]):
 
         functools.update_wrapper(self, function)
         self.__wrapped__ = function
-        _mark(self)
+        mark_as_async(self)
         self._storage = storage
         self._call_key = call_key
         self._options = options
@@ -95,16 +96,8 @@ class AsyncMemoized(Front, Generic[P, R]):
         self._kinds: Kinds = options.errors or {}
         self._tags = Tags(options.tags, function)
         self._trouble = Trouble(f"{self.__module__}.{self.__qualname__}", options.on_error)
-        self._face: AsyncStorage[Any, Any] | None = None
-        self._place: AsyncPlace
-        if isinstance(storage, aio.AsyncStorage):
-            self._face = storage
-        elif isinstance(storage, Storage) and Capability.NONBLOCKING not in storage.capabilities:
-            self._face = aio.wrap(storage)
-        if self._face is None:
-            self._place = DirectPlace(Place(cast("MutableMapping[Any, Any]", storage), self._trouble))
-        else:
-            self._place = AsyncPlace(self._face, self._trouble)
+        self._face = face_of(storage)
+        self._place = place_of(storage, self._face, self._trouble)
         self._clock = storage.timer if isinstance(storage, (Storage, aio.AsyncStorage)) else time.time
         self._leads = options.lock is not False and can_lead(storage)
         self._flights = TaskFlights()
@@ -420,6 +413,48 @@ class AsyncMemoized(Front, Generic[P, R]):
         value = await self._computed(ask)
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 
+    async def prefetch(self, calls: Iterable[tuple[Any, ...]], *, tasks: int = 10) -> int:
+        """Compute the results of several calls that are not kept yet, some at a time.
+
+        Args:
+            calls: The arguments of each call by position, in a tuple.
+            tasks: How many are computed at the same time, at most, ≥ 1.
+
+        Returns:
+            How many were not kept.
+
+        Raises:
+            TypeError: The function cannot be called so, an argument has no fingerprint, or ``tasks`` is no
+                int.
+            ValueError: An argument holds itself, or is nested too deeply; ``tasks`` is less than 1.
+            StorageError: The storage cannot be read, cannot hold a result, or refused.
+            Exception: What the function raises first; what is computed besides is cancelled, and what was
+                computed before is kept.
+
+        Cost: one bulk read, and as a miss for each that is not kept.
+        """
+        tasks = at_least_one(tasks, "tasks")
+        asked = {self._call_key(args, {}): args for args in map(tuple, calls)}
+        landed = self._flights.landed
+        kept = await self._kept_of(list(asked))
+        missing = [(key, args) for key, args in asked.items() if key not in kept]
+        left = iter(missing)
+
+        async def compute() -> None:
+            for key, args in left:
+                await self._flights.run(
+                    Ask(key, args, {}, self._find), landed, self, self._options.lock_timeout
+                )
+
+        await _together(compute, min(tasks, len(missing)))
+        return len(missing)
+
+    async def _kept_of(self, keys: list[str]) -> Collection[str]:
+        """Give those keys whose results are good enough not to be computed."""
+        if not self._enveloped:
+            return await self._place.read_many(keys)
+        return {key for key in keys if (await self._seen(key))[1] not in (State.STALE, State.OVER)}
+
     async def cache_clear(self) -> None:
         """Forget all results of this function, and its figures; nothing else in the storage is touched.
 
@@ -560,10 +595,40 @@ class AsyncMemoized(Front, Generic[P, R]):
         return self
 
 
-def _mark(function: object) -> None:
-    """Let ``iscoroutinefunction`` be true: of inspect from Python 3.12 on, of asyncio before."""
+def mark_as_async(function: object) -> None:
+    """Let ``iscoroutinefunction`` be true: of inspect from Python 3.12 on, of asyncio before.
+
+    Args:
+        function: An object that is called as an ``async def`` is.
+
+    Raises:
+        Nothing.
+    """
     mark = getattr(inspect, "markcoroutinefunction", None)
     if mark is not None:
         mark(function)
     else:
         function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+
+
+async def _together(work: Callable[[], Awaitable[None]], tasks: int) -> None:
+    """Await something in so many tasks; what the first raises that fails is raised as it is."""
+    from anyio import create_task_group
+
+    failures: list[Exception] = []
+
+    async def one() -> None:
+        try:
+            await work()
+        except Exception as error:
+            failures.append(error)
+            group.cancel_scope.cancel()
+
+    async with create_task_group() as group:
+        for _ in range(tasks):
+            group.start_soon(one)
+    if failures:
+        try:
+            raise failures[0]
+        finally:
+            failures.clear()

@@ -262,12 +262,9 @@ def _memoized(
     version: str | int | None,
 ) -> Memoized[P, R]:
     asynchronous = inspect.iscoroutinefunction(function)
-    check_function(function, asynchronous=asynchronous)
-    if is_async(storage) and not asynchronous:
-        raise TypeError(
-            f"memoize() cannot keep the results of {function.__qualname__}() in {storage!r}, which is async: "
-            "decorate an async def, or take a storage that is not"
-        )
+    check_function(function)
+    if not asynchronous:
+        refuse_async_storage(storage, function, "memoize")
     ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     named: dict[str, Any] = {"key": key, "ignore": ignore, "typed": typed, "version": version}
     enveloped = options.needs_envelopes
@@ -359,16 +356,33 @@ def check_storage(storage: object, options: Options) -> None:
         )
 
 
-def check_function(function: object, decorator: str = "memoize", *, asynchronous: bool = False) -> None:
+def refuse_async_storage(storage: object, function: Callable[..., Any], decorator: str) -> None:
+    """Refuse to keep the results of a plain function where only an ``async def`` can.
+
+    Args:
+        storage: Where they are to be kept.
+        function: The function.
+        decorator: What decorates it, for messages.
+
+    Raises:
+        TypeError: The storage is async.
+    """
+    if is_async(storage):
+        raise TypeError(
+            f"{decorator}() cannot keep the results of {function.__qualname__}() in {storage!r}, which is "
+            "async: decorate an async def, or take a storage that is not"
+        )
+
+
+def check_function(function: object, decorator: str = "memoize") -> None:
     """Refuse what cannot be memoized.
 
     Args:
         function: What was decorated.
         decorator: By what, for messages.
-        asynchronous: Whether it may be an ``async def``.
 
     Raises:
-        TypeError: It is no plain function.
+        TypeError: It is no function, neither plain nor async.
     """
     if isinstance(function, (classmethod, staticmethod)):
         kind = type(function).__name__
@@ -386,8 +400,6 @@ def check_function(function: object, decorator: str = "memoize", *, asynchronous
             f"{decorator}() decorates functions, and {name} is a class: its calls would share one object; "
             "memoize a function that makes it"
         )
-    if inspect.iscoroutinefunction(function) and not asynchronous:
-        raise TypeError(f"{decorator}() cannot decorate {name}: it is async; decorate a plain function")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
             f"{decorator}() cannot decorate {name}: it is a generator function, whose values can be taken "

@@ -20,7 +20,6 @@ from pystorage import (
     SQLiteStorage,
     aio,
     memoize,
-    memoize_many,
 )
 from pystorage.errors import UnavailableError, UnsupportedOperation
 from pystorage.memo import invalidate_tags
@@ -599,8 +598,6 @@ def test_what_is_refused() -> None:
         memoize(ttl=coroutine)(coroutine)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"key= of coroutine\(\) is async"):
         memoize(key=coroutine)(coroutine)
-    with pytest.raises(TypeError, match="it is async; decorate a plain function"):
-        memoize_many(coroutine)  # type: ignore[call-overload]
     with pytest.raises(UnsupportedOperation, match="lock=True"):
         memoize(aio.wrap(MemoryStorage()), lock=True)
     with pytest.raises(TypeError, match="names 'x' in"):

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ from pystorage import FileStorage, LRUStorage, MemoryStorage, aio, memoize
 from pystorage.errors import UnavailableError
 from pystorage.memo.asyncbackground import ASYNC_BACKGROUND, AsyncBackground
 from pystorage.testing import FakeClock, FaultyStorage
+from tests.memo.conftest import Crew
 
 LONG = 20.0
 BACKENDS = ("asyncio", "trio")
@@ -509,6 +511,34 @@ def test_what_another_process_made_meanwhile_is_not_made_again(
         assert (counting.calls, here.refreshes, there.refreshes) == (2, 0, 1)
 
     run(backend, main)
+
+
+def test_processes_compute_anew_once(crew: Crew, kind: str, tmp_path: Path) -> None:
+    """With plain functions as well."""
+    script = """
+@memoize(FileStorage("results"), ttl=lambda value: 60 if value > 1 else 0.001, stale=60)
+[async] def function():
+    number = note("made")
+    if number > 1:
+        everybody(members)
+    return number
+
+[async] def main():
+    if note("came") == 1:
+        [await] function()
+        note("asked")
+    else:
+        while not count("asked"):
+            [await] pause(0.001)
+        note("asked")
+    end = time.monotonic() + LONG
+    while [await] function() == 1 and time.monotonic() < end:
+        [await] pause(0.001)
+    say([await] function())
+"""
+    pause = "pause = time.sleep" if kind == "plain" else "pause = anyio.sleep"
+    assert crew.run(pause + script, kind, tmp_path) == [2] * 5
+    assert len(list(tmp_path.glob("made-*"))) == 2
 
 
 def test_no_more_tasks_than_said(backend: str) -> None:

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from types import MappingProxyType
 from typing import Any, Final
+
+from anyio import get_cancelled_exc_class
 
 from pystorage._sync import fork_safe_lock
 from pystorage.aio._tasks import is_closed, part_of_none, this_loop
@@ -89,10 +92,9 @@ class AsyncBackground:
                 self._running[me] = (os.getpid(), task)
             task.add_done_callback(lambda _: end())
             return True
-        from trio.lowlevel import spawn_system_task
-
+        trio: Any = sys.modules["trio"]  # it runs, so it is there
         try:
-            spawn_system_task(_of_trio, work, failed, end, name=name, context=context)
+            trio.lowlevel.spawn_system_task(_of_trio, work, failed, end, name=name, context=context)
         except RuntimeError:  # the run is ending
             with self._lock:
                 self._running.pop(me, None)
@@ -123,11 +125,9 @@ async def _of_trio(
     failed: Callable[[BaseException], object],
     end: Callable[[], object],
 ) -> None:
-    from trio import Cancelled
-
     try:
         await work()
-    except Cancelled:
+    except get_cancelled_exc_class():
         raise
     except BaseException as error:  # what a system task raises ends the whole run
         failed(error)

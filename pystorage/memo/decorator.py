@@ -149,8 +149,9 @@ def memoize(
             as long as no two functions there have the same module and name. None: an ``LRUStorage`` of this
             function's own, in memory, of 1024 results; a dict or ``MemoryStorage()`` has no bound.
         ttl: Seconds that a result lives, > 0, or a function that gives them for a result; None is for ever.
-        stale: Seconds after the end of its life, > 0, in which a result is still given at once, while one
-            thread computes it anew. Where that fails, the old one stays. It needs ``ttl``.
+        stale: Seconds after the end of its life, > 0, in which a result is still given at once, while it is
+            computed anew once in the background: in a thread, or for an ``async def`` in a task of the event
+            loop that is nobody's child. Where that fails, the old one stays. It needs ``ttl``.
         jitter: How much shorter a life may be at random, as a part of it, 0 ≤ jitter < 1, so that not all
             results expire at once.
         key: Says what a call is known by instead of all its arguments: a function of some of the parameters,
@@ -186,13 +187,15 @@ def memoize(
         The function, memoized; or a decorator, where no function was given.
 
     Raises:
-        TypeError: What is decorated is no plain function (``async def``, generators and classes are none),
-            is a lambda without ``version`` in a storage that others may use, or an option is of a wrong type;
-            ``key`` takes what the function has not; a tag names no parameter.
+        TypeError: What is decorated is no function (generators, classes and bound methods are none), is a
+            lambda without ``version`` in a storage that others may use, or is a plain function while the
+            storage is async; an option is of a wrong type; ``key`` or ``ttl`` is async; ``key`` takes what
+            the function has not; a tag names no parameter.
         ValueError: A number is out of its range, ``ignore`` names no parameter or is given beside ``key``,
             ``version`` is empty, or an option lacks the ``ttl`` that it needs.
         UnsupportedOperation: ``ttl`` or ``errors`` is given and the storage knows no deadlines, or
             ``lock=True`` and it has no locks that processes share.
+        MissingDependencyError: An ``async def`` was given and anyio is not installed.
 
     Cost: a hit costs the key, about 2 µs for three plain arguments, and one read of the storage; a miss one
         read, the computation, one write and, but in memory, another read.

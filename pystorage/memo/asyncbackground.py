@@ -16,8 +16,6 @@ from contextvars import copy_context
 from types import MappingProxyType
 from typing import Any, Final
 
-from anyio import get_cancelled_exc_class
-
 from pystorage._sync import fork_safe_lock
 from pystorage.aio._tasks import is_closed, part_of_none, this_loop
 from pystorage.memo.leading import led
@@ -125,6 +123,8 @@ async def _of_trio(
     failed: Callable[[BaseException], object],
     end: Callable[[], object],
 ) -> None:
+    from anyio import get_cancelled_exc_class
+
     try:
         await work()
     except get_cancelled_exc_class():

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio.coroutines
-import functools
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, MutableMapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
-from pystorage.engine import Cache, Front
+from pystorage.engine import Cache
 from pystorage.memo.asyncbound import AsyncBoundMemoized
 from pystorage.memo.asyncplace import face_of, place_of
 from pystorage.memo.envelope import Envelope, opened
-from pystorage.memo.figures import CacheInfo, Counter
 from pystorage.memo.flight import Ask
 from pystorage.memo.fresh import PAUSE, Note, error_forms, sealed
 from pystorage.memo.freshness import State, state_of
+from pystorage.memo.handled import Handled, Refreshing
 from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value_of
 from pystorage.memo.leading import FIRST_PAUSE, LONGEST_PAUSE, can_lead, deadline, led
 from pystorage.memo.memoized import OTHERS
 from pystorage.memo.options import at_least_one
-from pystorage.memo.place import ANYTHING, Trouble, refuse_once
+from pystorage.memo.place import ANYTHING, refuse_once
 from pystorage.memo.tags import Tags, tokens_async
 from pystorage.storage import ABSENT, Storage
 
@@ -40,7 +39,7 @@ D = TypeVar("D")
 S = TypeVar("S")
 
 
-class AsyncMemoized(Front, Generic[P, R]):
+class AsyncMemoized(Refreshing, Handled[P, R]):
     """An ``async def`` whose results are kept in a storage: what ``memoize`` makes of one.
 
     It is called and awaited as the function is. The methods take the same arguments; what is no argument of
@@ -65,9 +64,7 @@ class AsyncMemoized(Front, Generic[P, R]):
     Processes: as for plain functions.
     """
 
-    __name__: str
-    __qualname__: str
-    _call_key: CallKey
+    _kind = "memoized async"
 
     def __init__(
         self,
@@ -82,20 +79,11 @@ class AsyncMemoized(Front, Generic[P, R]):
         from pystorage import aio
         from pystorage.aio._tasks import TaskFlights
 
-        functools.update_wrapper(self, function)
-        self.__wrapped__ = function
+        super().__init__(function, storage, call_key, options=options, own=own, parameters=parameters)
         mark_as_async(self)
-        self._storage = storage
-        self._call_key = call_key
-        self._options = options
-        self._copied = options.copier
-        self._own = own
-        self._parameters = parameters
-        self._keeps_objects = own or type(storage) is dict
         self._enveloped = options.needs_envelopes
         self._kinds: Kinds = options.errors or {}
         self._tags = Tags(options.tags, function)
-        self._trouble = Trouble(f"{self.__module__}.{self.__qualname__}", options.on_error)
         self._face = face_of(storage)
         self._place = place_of(storage, self._face, self._trouble)
         self._clock = storage.timer if isinstance(storage, (Storage, aio.AsyncStorage)) else time.time
@@ -104,14 +92,15 @@ class AsyncMemoized(Front, Generic[P, R]):
         self._resting: Cache[str, bool] = Cache(1024, ttl=PAUSE)
         if call_key.is_of_arguments:
             self._shorten(Cache(OTHERS), None)
-        self._hits, self._misses = Counter(), Counter()
-        self._refreshes, self._failed_refreshes = Counter(), Counter()
 
     # ------------------------------------------------------------------ calls
 
     if TYPE_CHECKING:
 
         def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...
+
+        @property
+        def storage(self) -> MutableMapping[Any, Any] | AsyncStorage[Any, Any]: ...
 
     async def _given(self, key: str, args: Any, kwargs: Any) -> R:
         flights, timeout = self._flights, self._options.lock_timeout
@@ -183,10 +172,6 @@ class AsyncMemoized(Front, Generic[P, R]):
         return ABSENT if state is State.STALE else value
 
     # ------------------------------------------------------------------ computing
-
-    def _count(self, ask: Ask, computed: bool) -> None:
-        if not ask.background:
-            (self._misses if computed else self._hits).add()
 
     async def _pass(self, ask: Ask) -> Any:
         outer = led.get().get((id(self._storage), ask.key))
@@ -319,22 +304,6 @@ class AsyncMemoized(Front, Generic[P, R]):
 
     # ------------------------------------------------------------------ handling
 
-    def key_for(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Give the key under which the result of a call is kept.
-
-        Args:
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            The key in ``storage``: the same in every process and on every machine.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-        """
-        return self._call_key(args, kwargs)
-
     async def peek(self, default: D, /, *args: P.args, **kwargs: P.kwargs) -> R | D:
         """Give the result of a call if it is kept, without computing and without counting.
 
@@ -466,108 +435,7 @@ class AsyncMemoized(Front, Generic[P, R]):
         self._flights.forget()
         self._trouble.forget()
         await self._place.clear(self.key_prefix)
-        self._hits, self._misses = Counter(), Counter()
-        self._trouble.reset()
-
-    @property
-    def storage(self) -> MutableMapping[Any, Any] | AsyncStorage[Any, Any]:
-        """Where the results are kept.
-
-        Returns:
-            The storage that was given, or the one of this function.
-
-        Raises:
-            Nothing.
-        """
-        return self._storage
-
-    @property
-    def key_prefix(self) -> str:
-        """What the keys of this function begin with, and no others.
-
-        Returns:
-            Module, qualified name and version.
-
-        Raises:
-            Nothing.
-        """
-        return self._call_key.prefix
-
-    @property
-    def undecodable(self) -> int:
-        """How many results were kept but could not be decoded, and so were computed anew.
-
-        Returns:
-            Their number in this process.
-
-        Raises:
-            Nothing.
-        """
-        return self._trouble.undecodable.value()
-
-    @property
-    def unavailable(self) -> int:
-        """How often the storage could not be reached, and the function went on without it.
-
-        Returns:
-            The number in this process.
-
-        Raises:
-            Nothing.
-        """
-        return self._trouble.unavailable.value()
-
-    @property
-    def refreshes(self) -> int:
-        """How many results were computed anew in the background, by this process.
-
-        Returns:
-            Their number; they are no misses.
-
-        Raises:
-            Nothing.
-        """
-        return self._refreshes.value()
-
-    @property
-    def failed_refreshes(self) -> int:
-        """How often computing anew in the background failed, so that the old result stayed.
-
-        Returns:
-            The number, in this process.
-
-        Raises:
-            Nothing.
-        """
-        return self._failed_refreshes.value()
-
-    def cache_info(self) -> CacheInfo:
-        """Give the figures of this function in this process.
-
-        Returns:
-            Hits, misses, maxsize and currsize; what is unknown is None.
-
-        Raises:
-            Nothing.
-        """
-        maxsize = getattr(self._storage, "maxsize", None)
-        return CacheInfo(
-            self._hits.value(),
-            self._misses.value(),
-            maxsize if isinstance(maxsize, int) else None,
-            len(cast("MutableMapping[Any, Any]", self._storage)) if self._own else None,
-        )
-
-    def cache_parameters(self) -> dict[str, object]:
-        """Tell how the function was memoized.
-
-        Returns:
-            The keywords of ``memoize`` with their values, and ``maxsize``, in a new dict.
-
-        Raises:
-            Nothing.
-        """
-        return {"maxsize": self.cache_info().maxsize, **self._parameters}
+        self._reset()
 
     # ------------------------------------------------------------------ as a function
 
@@ -579,20 +447,6 @@ class AsyncMemoized(Front, Generic[P, R]):
     ) -> AsyncBoundMemoized[Q, R]: ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self if instance is None else AsyncBoundMemoized(cast("AsyncMemoized[Any, R]", self), instance)
-
-    def __repr__(self) -> str:
-        named = isinstance(self._storage, Storage) or self._storage is self._face
-        place = repr(self._storage) if named else type(self._storage).__name__
-        return f"<memoized async {self.__module__}.{self.__qualname__} in {place}>"
-
-    def __reduce__(self) -> str:
-        return self.__qualname__
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, _: object) -> Self:
-        return self
 
 
 def mark_as_async(function: object) -> None:

@@ -143,7 +143,8 @@ class Leading:
         others = led.get()
         if me in others:
             return self.lead_again(ask, leader)
-        limit = deadline(self._options, bool(others))
+        # Nobody is kept waiting by what is computed in the background, so it never computes beside another.
+        limit = float("inf") if ask.background else deadline(self._options, bool(others))
         pause = FIRST_PAUSE
         while (hold := self._taken(ask.key)) is None:
             left = min(pause, limit - time.monotonic())

@@ -179,6 +179,22 @@ def test_a_failed_refresh_keeps_the_old_value_and_rests(
         function(1)
 
 
+def test_what_another_process_computes_anew_is_not_computed_beside_it(
+    counting: Counting, clock: FakeClock, tmp_path: Any
+) -> None:
+    """However short a time the callers of this one would wait for another."""
+    storage = FileStorage[str, Any](tmp_path / "results", timer=clock)
+    function = counting.under(storage, ttl=10, stale=5, lock_timeout=0.001)
+    function()
+    clock.advance(12)
+    with storage.lock(function.key_for(), 5):  # as one that computes holds it
+        assert function() == [0, 1]
+        time.sleep(0.02)
+        assert counting.calls == 1
+    settled()
+    assert (function(), function.refreshes) == ([0, 2], 1)
+
+
 def test_refresh_ahead(counting: Counting, storage: Any, clock: FakeClock) -> None:
     function = counting.under(storage, ttl=10, ahead=2)
     function()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio.coroutines
 import functools
-import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from pystorage.engine import Cache, Front
-from pystorage.memo.asyncbound import AsyncBoundMemoized
+from pystorage.memo.asyncbound import AsyncBoundMemoized, mark_async
 from pystorage.memo.asyncplace import AsyncPlace, DirectPlace
 from pystorage.memo.envelope import Envelope, opened
 from pystorage.memo.figures import CacheInfo, Counter
@@ -21,6 +19,7 @@ from pystorage.memo.freshness import State, state_of
 from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value_of
 from pystorage.memo.leading import FIRST_PAUSE, LONGEST_PAUSE, can_lead, deadline, led
 from pystorage.memo.memoized import OTHERS
+from pystorage.memo.perobject import MayBeMethod
 from pystorage.memo.place import ANYTHING, Place, Trouble, refuse_once
 from pystorage.memo.tags import Tags, tokens_async
 from pystorage.storage import ABSENT, Capability, Storage
@@ -39,7 +38,7 @@ D = TypeVar("D")
 S = TypeVar("S")
 
 
-class AsyncMemoized(Front, Generic[P, R]):
+class AsyncMemoized(MayBeMethod, Front, Generic[P, R]):
     """An ``async def`` whose results are kept in a storage: what ``memoize`` makes of one.
 
     It is called and awaited as the function is. The methods take the same arguments; what is no argument of
@@ -83,7 +82,7 @@ class AsyncMemoized(Front, Generic[P, R]):
 
         functools.update_wrapper(self, function)
         self.__wrapped__ = function
-        _mark(self)
+        mark_async(self)
         self._storage = storage
         self._call_key = call_key
         self._options = options
@@ -178,6 +177,10 @@ class AsyncMemoized(Front, Generic[P, R]):
         return ABSENT if envelope is None or envelope.made == made or state is State.STALE else value
 
     # ------------------------------------------------------------------ computing
+
+    def _passed(self, args: Any) -> Any:
+        """Give what the function is called with."""
+        return args
 
     def _count(self, ask: Ask, computed: bool) -> None:
         if not ask.background:
@@ -403,7 +406,7 @@ class AsyncMemoized(Front, Generic[P, R]):
             StorageError: The storage cannot hold the result, or refused.
             Exception: Whatever the function raises; what was kept before stays.
         """
-        ask = Ask(self._call_key(args, kwargs), args, kwargs, self._find)
+        ask = Ask(self._call_key(args, kwargs), self._passed(args), kwargs, self._find)
         self._flights.forget(ask.key)
         value = await self._computed(ask)
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
@@ -531,7 +534,7 @@ class AsyncMemoized(Front, Generic[P, R]):
         self: AsyncMemoized[Concatenate[S, Q], R], instance: S, owner: type | None = None
     ) -> AsyncBoundMemoized[Q, R]: ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else AsyncBoundMemoized(cast("AsyncMemoized[Any, R]", self), instance)
+        return self._bound(AsyncBoundMemoized, instance, owner)
 
     def __repr__(self) -> str:
         named = isinstance(self._storage, Storage) or self._storage is self._face
@@ -546,12 +549,3 @@ class AsyncMemoized(Front, Generic[P, R]):
 
     def __deepcopy__(self, _: object) -> Self:
         return self
-
-
-def _mark(function: object) -> None:
-    """Let ``iscoroutinefunction`` be true: of inspect from Python 3.12 on, of asyncio before."""
-    mark = getattr(inspect, "markcoroutinefunction", None)
-    if mark is not None:
-        mark(function)
-    else:
-        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]

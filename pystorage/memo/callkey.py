@@ -39,6 +39,7 @@ class CallKey:
         version: Anything that tells this function from an earlier one of its name.
         enveloped: Whether the results are kept in envelopes: none is to be found where bare ones are
             looked for, before or after a change of the options.
+        bound: Whether the first parameter is no part of the call, as that of a method of one object.
 
     Raises:
         TypeError: The function has no name or no known signature; ``key`` is no function, or takes what the
@@ -68,8 +69,9 @@ class CallKey:
         typed: bool = False,
         version: str | int | None = None,
         enveloped: bool = False,
+        bound: bool = False,
     ) -> None:
-        binding = Binding(function)
+        binding = Binding(function, bound=bound)
         name = label(function)
         if name is None:
             raise TypeError(

@@ -21,6 +21,7 @@ from pystorage.memo.bound import BoundMemoized
 from pystorage.memo.figures import CacheInfo, Counter
 from pystorage.memo.flight import Ask, Flights
 from pystorage.memo.leading import Leading, can_lead
+from pystorage.memo.perobject import MayBeMethod
 from pystorage.memo.place import ANYTHING, Place, Trouble, refuse_once
 from pystorage.storage import ABSENT, Storage
 
@@ -41,7 +42,7 @@ MANY: Final = 16384
 OTHERS: Final = 1024
 
 
-class Memoized(Front, Generic[P, R]):
+class Memoized(MayBeMethod, Front, Generic[P, R]):
     """A function whose results are kept in a storage: what ``memoize`` makes.
 
     It is called as the function is. The methods take the same arguments; what is no argument of the
@@ -232,7 +233,7 @@ class Memoized(Front, Generic[P, R]):
 
         Cost: one computation and one write.
         """
-        ask = Ask(self._call_key(args, kwargs), args, kwargs, self._find)
+        ask = Ask(self._call_key(args, kwargs), self._passed(args), kwargs, self._find)
         self._flights.forget(ask.key)
         value = self._computed(ask)
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
@@ -269,7 +270,8 @@ class Memoized(Front, Generic[P, R]):
         kept = self._kept_of(list(asked))
         for key, args in asked.items():
             if key not in kept:
-                self._flights.run(Ask(key, args, {}, self._find), landed, self, self._options.lock_timeout)
+                ask = Ask(key, self._passed(args), {}, self._find)
+                self._flights.run(ask, landed, self, self._options.lock_timeout)
         return len(asked) - len(kept)
 
     # ------------------------------------------------------------------ the whole
@@ -379,7 +381,7 @@ class Memoized(Front, Generic[P, R]):
         self: Memoized[Concatenate[S, Q], R], instance: S, owner: type | None = None
     ) -> BoundMemoized[Q, R]: ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else BoundMemoized(cast("Memoized[Any, R]", self), instance)
+        return self._bound(BoundMemoized, instance, owner)
 
     def __repr__(self) -> str:
         # The repr of a mapping that is no storage shows what it holds.
@@ -399,6 +401,10 @@ class Memoized(Front, Generic[P, R]):
 
     # What is stored is the result itself.
     _gives_what_is_stored = True
+
+    def _passed(self, args: Any) -> Any:
+        """Give what the function is called with."""
+        return args
 
     def _find(self, key: str) -> Any:
         """Give a result that is good enough not to be computed, or ABSENT: looked for once more."""

@@ -682,7 +682,7 @@ class Hoop(Circle):
 
 
 class Bare:
-    @memoize
+    @memoize({})
     def method(self):
         return 1
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from pystorage.engine import Cache, Front
+from pystorage.memo.addleases import async_lock_of
 from pystorage.memo.asyncbound import AsyncBoundMemoized, mark_async
 from pystorage.memo.asyncplace import AsyncPlace, DirectPlace
 from pystorage.memo.envelope import Envelope, opened
@@ -206,10 +207,11 @@ class AsyncMemoized(MayBeMethod, Front, Generic[P, R]):
         if me in others:
             return await self._pass(ask)
         assert self._face is not None
+        lease = self._options.lock_ttl
         limit, pause, hold = deadline(self._options, bool(others)), FIRST_PAUSE, None
         while True:
             try:
-                hold = await taken(self._face, ask.key, self._options.lock_ttl)
+                hold = await taken(async_lock_of(self._face, ask.key, lease), lease)
             except OSError as error:
                 if self._trouble.raises:
                     raise

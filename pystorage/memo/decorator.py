@@ -12,7 +12,7 @@ from pystorage.errors import UnsupportedOperation
 from pystorage.memo.callkey import CallKey
 from pystorage.memo.codeversion import AutoCallKey
 from pystorage.memo.fresh import FreshMemoized
-from pystorage.memo.leading import can_lead, capabilities_of, is_async
+from pystorage.memo.leading import can_lead, capabilities_of, is_async, leases_of
 from pystorage.memo.memoized import Memoized
 from pystorage.memo.options import LEASE, TTL, Copy, OnError, Options, checked
 from pystorage.memo.perobject import (
@@ -177,7 +177,8 @@ def memoize(
         tags: Groups to invalidate results by, with the names of parameters in braces, as
             ``("user:{user_id}", "users")``; see ``invalidate_tags``.
         lock: Whether processes and hosts that miss one key wait for one another. None: where the storage is
-            shared and has locks. True: that is refused where it cannot. False: only threads wait.
+            shared, and has locks, or else deadlines and an atomic ``add``, as ``leases`` of
+            ``cache_parameters`` tells. True: that is refused where it cannot. False: only threads wait.
         lock_ttl: Seconds, > 0, after which the key of a process that died while it computed is free. Whoever
             computes for longer renews it.
         lock_timeout: Seconds, > 0, to wait for whoever computes at most; then a call computes for itself.
@@ -207,16 +208,16 @@ def memoize(
         ValueError: A number is out of its range, ``ignore`` names no parameter or is given beside ``key``,
             ``version`` is empty, or an option lacks the ``ttl`` that it needs.
         UnsupportedOperation: ``ttl`` or ``errors`` is given and the storage knows no deadlines, or
-            ``lock=True`` and it has no locks that processes share.
+            ``lock=True`` and processes cannot wait for one another there.
 
     Cost: a hit costs the key, about 2 µs for three plain arguments, and one read of the storage; a miss one
         read, the computation, one write and, but in memory, another read.
     Threads: safe where the storage is. Of calls that miss one key at the same time one computes; the others
         wait for its result, or for its error. Calls of different keys never wait for one another.
-    Processes: as the storage. Where that is shared and has locks, one process computes a key at a time, and
-        the others wait for its result; that of one that dies is free after ``lock_ttl`` at the latest. One
-        that lost its lease writes nothing. Whoever computes another key meanwhile waits no longer than
-        ``lock_ttl``, since two could wait for one another.
+    Processes: as the storage. Where ``cache_parameters()["leases"]`` is not None, one process computes a key
+        at a time, and the others wait for its result; that of one that dies is free after ``lock_ttl`` at the
+        latest. One that lost its lease writes nothing. Whoever computes another key meanwhile waits no longer
+        than ``lock_ttl``, since two could wait for one another.
 
     Example:
         >>> @memoize
@@ -291,7 +292,8 @@ def _memoized(
         from pystorage.memo.asynchronous import AsyncMemoized
 
         kind = AsyncMemoized
-    parameters = {**options.given(), **named}
+    leases = None if options.lock is False else leases_of(storage)
+    parameters = {**options.given(), **named, "leases": leases}
     as_method: Callable[[], Any] | None = None
     if storage is None and key is None and first_parameter(function) not in (None, *ignore):
         as_method = functools.partial(_method, function, kind, options, parameters, enveloped, named)
@@ -396,9 +398,9 @@ def check_storage(storage: object, options: Options) -> None:
         )
     if options.lock and not can_lead(storage):
         raise UnsupportedOperation(
-            f"memoize(lock=True) needs a storage whose locks processes share, and "
-            f"{'its own memory' if storage is None else where} has none: keep the results in a FileStorage, "
-            "or leave lock out",
+            f"memoize(lock=True) needs a storage that processes share, with locks or with an add that is "
+            f"atomic, and {'its own memory' if storage is None else where} is none: keep the results in a "
+            "FileStorage, or leave lock out",
             storage=where,
         )
 

@@ -123,7 +123,7 @@ def test_jitter(counting: Counting, clock: FakeClock) -> None:
         ({"tags": 5}, TypeError, "tags= is texts"),
         ({"tags": ("",)}, TypeError, "tags= is texts"),
         ({"lock": "yes"}, TypeError, "lock is True, False or None"),
-        ({"lock": True}, UnsupportedOperation, "needs a storage whose locks processes share"),
+        ({"lock": True}, UnsupportedOperation, "needs a storage that processes share"),
         ({"lock_ttl": 0}, ValueError, "lock_ttl must be more than 0"),
         ({"lock_timeout": -1}, ValueError, "lock_timeout must be more than 0"),
         ({"on_error": "ignore"}, ValueError, "on_error must be one of 'raise', 'recompute', 'stale'"),

@@ -582,6 +582,7 @@ def test_cache_parameters():
         "early": 0.0,
         "ahead": None,
         "errors": None,
+        "leases": None,
     }
     assert Calls().function(ignore="b").cache_parameters()["ignore"] == ("b",)
     once = Calls().function(ignore=iter(["b"]))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio.coroutines
-import inspect
 import time
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, MutableMapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from pystorage.engine import Cache
-from pystorage.memo.asyncbound import AsyncBoundMemoized
+from pystorage.memo.addleases import async_lock_of
+from pystorage.memo.asyncbound import AsyncBoundMemoized, mark_async
 from pystorage.memo.asyncplace import face_of, place_of
 from pystorage.memo.envelope import Envelope, opened
 from pystorage.memo.flight import Ask
@@ -21,6 +20,7 @@ from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value
 from pystorage.memo.leading import FIRST_PAUSE, LONGEST_PAUSE, can_lead, deadline, led
 from pystorage.memo.memoized import OTHERS
 from pystorage.memo.options import at_least_one
+from pystorage.memo.perobject import MayBeMethod
 from pystorage.memo.place import ANYTHING, refuse_once
 from pystorage.memo.tags import Tags, tokens_async
 from pystorage.storage import ABSENT, Storage
@@ -39,7 +39,7 @@ D = TypeVar("D")
 S = TypeVar("S")
 
 
-class AsyncMemoized(Refreshing, Handled[P, R]):
+class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
     """An ``async def`` whose results are kept in a storage: what ``memoize`` makes of one.
 
     It is called and awaited as the function is. The methods take the same arguments; what is no argument of
@@ -80,7 +80,7 @@ class AsyncMemoized(Refreshing, Handled[P, R]):
         from pystorage.aio._tasks import TaskFlights
 
         super().__init__(function, storage, call_key, options=options, own=own, parameters=parameters)
-        mark_as_async(self)
+        mark_async(self)
         self._enveloped = options.needs_envelopes
         self._kinds: Kinds = options.errors or {}
         self._tags = Tags(options.tags, function)
@@ -173,6 +173,10 @@ class AsyncMemoized(Refreshing, Handled[P, R]):
 
     # ------------------------------------------------------------------ computing
 
+    def _passed(self, args: Any) -> Any:
+        """Give what the function is called with."""
+        return args
+
     async def _pass(self, ask: Ask) -> Any:
         outer = led.get().get((id(self._storage), ask.key))
         if outer is not None:
@@ -193,10 +197,11 @@ class AsyncMemoized(Refreshing, Handled[P, R]):
         if me in others:
             return await self._pass(ask)
         assert self._face is not None
+        lease = self._options.lock_ttl
         limit, pause, hold = deadline(self._options, bool(others)), FIRST_PAUSE, None
         while True:
             try:
-                hold = await taken(self._face, ask.key, self._options.lock_ttl)
+                hold = await taken(async_lock_of(self._face, ask.key, lease), lease)
             except OSError as error:
                 if self._trouble.raises:
                     raise
@@ -377,7 +382,7 @@ class AsyncMemoized(Refreshing, Handled[P, R]):
             StorageError: The storage cannot hold the result, or refused.
             Exception: Whatever the function raises; what was kept before stays.
         """
-        ask = Ask(self._call_key(args, kwargs), args, kwargs, self._find)
+        ask = Ask(self._call_key(args, kwargs), self._passed(args), kwargs, self._find)
         self._flights.forget(ask.key)
         value = await self._computed(ask)
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
@@ -411,9 +416,8 @@ class AsyncMemoized(Refreshing, Handled[P, R]):
 
         async def compute() -> None:
             for key, args in left:
-                await self._flights.run(
-                    Ask(key, args, {}, self._find), landed, self, self._options.lock_timeout
-                )
+                ask = Ask(key, self._passed(args), {}, self._find)
+                await self._flights.run(ask, landed, self, self._options.lock_timeout)
 
         await _together(compute, min(tasks, len(missing)))
         return len(missing)
@@ -446,23 +450,7 @@ class AsyncMemoized(Refreshing, Handled[P, R]):
         self: AsyncMemoized[Concatenate[S, Q], R], instance: S, owner: type | None = None
     ) -> AsyncBoundMemoized[Q, R]: ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else AsyncBoundMemoized(cast("AsyncMemoized[Any, R]", self), instance)
-
-
-def mark_as_async(function: object) -> None:
-    """Let ``iscoroutinefunction`` be true: of inspect from Python 3.12 on, of asyncio before.
-
-    Args:
-        function: An object that is called as an ``async def`` is.
-
-    Raises:
-        Nothing.
-    """
-    mark = getattr(inspect, "markcoroutinefunction", None)
-    if mark is not None:
-        mark(function)
-    else:
-        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+        return self._bound(AsyncBoundMemoized, instance, owner)
 
 
 async def _together(work: Callable[[], Awaitable[None]], tasks: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Coroutine, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from pystorage.aio._tasks import TaskFlight, TaskFlights, part_of, wait_for
-from pystorage.memo.asynchronous import mark_as_async
+from pystorage.memo.asyncbound import mark_async
 from pystorage.memo.asyncplace import face_of, place_of
 from pystorage.memo.flight import Ask
 from pystorage.memo.keybykey import Many
@@ -54,7 +54,7 @@ class AsyncMemoizedMany(Many[K, P, V]):
         chunk: int | None,
     ) -> None:
         super().__init__(function, storage, call_key, options=options, own=own, chunk=chunk)
-        mark_as_async(self)
+        mark_async(self)
         self._place = place_of(storage, face_of(storage), self._trouble)
         self._flights = TaskFlights()
 

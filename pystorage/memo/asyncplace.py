@@ -27,8 +27,8 @@ class AsyncPlace:
     def __init__(self, storage: AsyncStorage[Any, Any], trouble: Trouble) -> None:
         self._storage = storage
         self.trouble = trouble
-        needed = Capability.ADD | Capability.SWAP
-        self._atomic = needed in storage.capabilities
+        can = storage.capabilities
+        self._adds, self._swaps = Capability.ADD in can, Capability.SWAP in can
 
     async def read(self, key: str, *, counted: bool = True) -> Any:
         """Read what is stored.
@@ -74,7 +74,7 @@ class AsyncPlace:
             StorageError: The storage cannot hold it, or refused.
         """
         try:
-            if before is ANYTHING or not self._atomic:
+            if before is ANYTHING or not (self._adds if before is ABSENT else self._swaps):
                 await self._storage.set(key, stored, ttl=ttl)
             elif before is ABSENT:
                 if not await self._storage.add(key, stored, ttl=ttl):

@@ -19,6 +19,7 @@ from pystorage.memo.bound import BoundMemoized
 from pystorage.memo.flight import Ask, Flights
 from pystorage.memo.handled import Handled
 from pystorage.memo.leading import Leading, can_lead
+from pystorage.memo.perobject import MayBeMethod
 from pystorage.memo.place import ANYTHING, Place, refuse_once
 from pystorage.storage import ABSENT, Storage
 
@@ -39,7 +40,7 @@ MANY: Final = 16384
 OTHERS: Final = 1024
 
 
-class Memoized(Handled[P, R]):
+class Memoized(MayBeMethod, Handled[P, R]):
     """A function whose results are kept in a storage: what ``memoize`` makes.
 
     It is called as the function is. The methods take the same arguments; what is no argument of the
@@ -193,7 +194,7 @@ class Memoized(Handled[P, R]):
 
         Cost: one computation and one write.
         """
-        ask = Ask(self._call_key(args, kwargs), args, kwargs, self._find)
+        ask = Ask(self._call_key(args, kwargs), self._passed(args), kwargs, self._find)
         self._flights.forget(ask.key)
         value = self._computed(ask)
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
@@ -230,7 +231,8 @@ class Memoized(Handled[P, R]):
         kept = self._kept_of(list(asked))
         for key, args in asked.items():
             if key not in kept:
-                self._flights.run(Ask(key, args, {}, self._find), landed, self, self._options.lock_timeout)
+                ask = Ask(key, self._passed(args), {}, self._find)
+                self._flights.run(ask, landed, self, self._options.lock_timeout)
         return len(asked) - len(kept)
 
     # ------------------------------------------------------------------ the whole
@@ -260,12 +262,16 @@ class Memoized(Handled[P, R]):
         self: Memoized[Concatenate[S, Q], R], instance: S, owner: type | None = None
     ) -> BoundMemoized[Q, R]: ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else BoundMemoized(cast("Memoized[Any, R]", self), instance)
+        return self._bound(BoundMemoized, instance, owner)
 
     # ------------------------------------------------------------------ one result
 
     # What is stored is the result itself.
     _gives_what_is_stored = True
+
+    def _passed(self, args: Any) -> Any:
+        """Give what the function is called with."""
+        return args
 
     def _find(self, key: str) -> Any:
         """Give a result that is good enough not to be computed, or ABSENT: looked for once more."""

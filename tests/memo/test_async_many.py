@@ -13,6 +13,7 @@ import pytest
 
 from pystorage import FileStorage, LRUStorage, aio, invalidate_tags, memoize, memoize_many
 from pystorage.errors import UnavailableError
+from pystorage.memo.asyncbackground import ASYNC_BACKGROUND
 from pystorage.memo.asyncmany import AsyncMemoizedMany
 from pystorage.testing import FakeClock, FaultyStorage
 
@@ -319,6 +320,57 @@ def test_prefetch(options: Any, tasks: int, storage: Any, backend: str) -> None:
     run(backend, main)
     assert inside[1] <= tasks
     assert tasks == 1 or inside[1] > 1
+
+
+def test_prefetch_of_a_method(backend: str) -> None:
+    class Shop:
+        def __init__(self, factor: int) -> None:
+            self.factor = factor
+            self.made: list[int] = []
+
+        @memoize
+        async def price(self, number: int) -> int:
+            self.made.append(number)
+            return number * self.factor
+
+        @memoize({}, key=lambda self, number: (self.factor, number))
+        async def shared(self, number: int) -> int:
+            self.made.append(number)
+            return number * self.factor
+
+    async def main() -> None:
+        one, two = Shop(1), Shop(2)
+        assert await one.price.prefetch([(1,), (2,), (2,)]) == 2
+        assert await Shop.price.prefetch([(one, 2), (one, 3), (two, 3)]) == 2
+        assert (await one.price(3), await two.price(3)) == (3, 6)
+        assert (one.made, two.made) == ([1, 2, 3], [3])
+        assert await two.shared.prefetch([(4,)]) == 1
+        assert await Shop(2).shared(4) == 8
+        assert two.made == [3, 4]
+
+    run(backend, main)
+
+
+def test_a_stale_result_of_a_method(backend: str) -> None:
+    class Shop:
+        made = 0
+
+        @memoize(ttl=0.001, stale=60)
+        async def price(self) -> tuple[int, int]:
+            self.made += 1
+            return id(self), self.made
+
+    async def main() -> None:
+        one, two = Shop(), Shop()
+        assert [await one.price(), await two.price()] == [(id(one), 1), (id(two), 1)]
+        await anyio.sleep(0.002)
+        assert await one.price() == (id(one), 1)
+        await until(lambda: one.made == 2 and not ASYNC_BACKGROUND._running)
+        assert (await one.price())[0] == id(one)
+        assert two.made == 1
+        await until(lambda: not ASYNC_BACKGROUND._running)
+
+    run(backend, main)
 
 
 def test_a_prefetch_that_fails(backend: str) -> None:

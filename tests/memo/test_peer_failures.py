@@ -410,15 +410,17 @@ def test_none_is_a_miss_in_aiocache(storage: Any) -> None:
     assert len(made) == 1
 
 
-def test_lru_caches_on_methods_keep_their_objects_alive() -> None:
-    """With a key of the object's, it is not kept."""
+@pytest.mark.parametrize("options", [(None, None), (LRUStorage(10), lambda self, fruit: (self.name, fruit))])
+def test_lru_caches_on_methods_keep_their_objects_alive(options: Any) -> None:
     import gc
     import weakref
+
+    storage, key = options
 
     class Shop:
         name = "corner"
 
-        @memoize(LRUStorage(10), key=lambda self, fruit: (self.name, fruit))
+        @memoize(storage, key=key)
         def price(self, fruit: str) -> int:
             return len(fruit)
 

@@ -268,10 +268,9 @@ def _memoized(
     check_function(function)
     if not asynchronous:
         refuse_async_storage(storage, function, "memoize")
-    if isinstance(ignore, str):
-        ignore = (ignore,)
-    elif isinstance(ignore, Iterable):
-        ignore = tuple(ignore)  # what is neither is refused with the keys
+    if not isinstance(ignore, Iterable):
+        raise TypeError(f"ignore= is the names of parameters, not {type(ignore).__name__}")
+    ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     named: dict[str, Any] = {"key": key, "ignore": ignore, "typed": typed, "version": version}
     enveloped = options.needs_envelopes
     call_key = call_key_of(function, storage, enveloped=enveloped, **named)

@@ -125,25 +125,27 @@ class TaskFlights:
 
     async def lead(self, flight: TaskFlight, landed: int, work: Work) -> Any:
         """Compute what a flight that has begun is for."""
+        token = _led.set((*_led.get(), flight))
         ask = flight.ask
-        with part_of([flight]):
-            try:
-                value = ABSENT if landed == self.landed else await ask.find(ask.key)
-                if value is ABSENT:
-                    value = await work._lead(ask)
-                else:
-                    work._count(ask, False)
-                flight.value = value
-                return value
-            except Elsewhere:
-                raise
-            except Exception as error:
-                flight.error, flight.traceback = error, error.__traceback__
-                raise
-            finally:
-                self.end(flight)
-                # Whoever keeps the error keeps this frame, which must not keep the error.
-                del flight
+        try:
+            value = ABSENT if landed == self.landed else await ask.find(ask.key)
+            if value is ABSENT:
+                value = await work._lead(ask)
+            else:
+                work._count(ask, False)
+            flight.value = value
+            return value
+        except Elsewhere:
+            raise
+        except Exception as error:
+            flight.error, flight.traceback = error, error.__traceback__
+            raise
+        finally:
+            with suppress(ValueError):  # the coroutine was closed in another context
+                _led.reset(token)
+            self.end(flight)
+            # Whoever keeps the error keeps this frame, which must not keep the error.
+            del flight
 
     def forget(self, key: str | None = None) -> None:
         """Let what is being computed go to those who wait, and to nobody else; None is all keys."""
@@ -163,6 +165,8 @@ class TaskFlights:
                 del self._going[key]
             flight.over = True
             waiters, flight.waiters = flight.waiters, []
+        if not waiters:
+            return
         here = this_loop()
         for loop, event in waiters:
             if loop is here:

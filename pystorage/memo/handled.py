@@ -200,6 +200,10 @@ class Handled(Front, Generic[P, R]):
 class Refreshing:
     """The figures of a memoized function that computes anew in the background.
 
+    Args:
+        args: What the class beside it takes by position.
+        options: What that takes by name.
+
     Raises:
         Nothing.
     """

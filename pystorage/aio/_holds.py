@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from anyio import create_task_group, get_cancelled_exc_class, sleep
 
 from pystorage.aio.lease import AsyncLease
-from pystorage.aio.storage import AsyncStorage
 from pystorage.errors import ConflictError
 
 T = TypeVar("T")
@@ -86,9 +85,8 @@ class AsyncHold:
             await self._manager.__aexit__(None, None, None)
 
 
-async def taken(storage: AsyncStorage[Any, Any], key: str, ttl: float) -> AsyncHold | None:
-    """Take the lease of a key; None where somebody else has it."""
-    manager = storage.lock(key, ttl, timeout=0)
+async def taken(manager: AbstractAsyncContextManager[AsyncLease], ttl: float) -> AsyncHold | None:
+    """Take a lease by entering what holds it; None where somebody else has it."""
     begin = time.monotonic()
     try:
         lease = await manager.__aenter__()

@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Final, Protocol
@@ -59,11 +59,13 @@ class Work(Protocol):
 class TaskFlight:
     """One computation of one key."""
 
-    __slots__ = ("ask", "error", "over", "process", "traceback", "value", "waiters", "waits")
+    __slots__ = ("ask", "error", "loop", "over", "process", "traceback", "value", "waiters", "waits")
 
     def __init__(self, ask: Asked) -> None:
         self.ask = ask
         self.process = os.getpid()
+        #: The event loop that it is computed in.
+        self.loop = this_loop()
         self.over = False
         self.value: Any = ABSENT
         self.error: Exception | None = None
@@ -74,7 +76,7 @@ class TaskFlight:
 
     def is_over(self) -> bool:
         """Tell whether nobody computes any more, here."""
-        return self.over or self.process != os.getpid()
+        return self.over or self.process != os.getpid() or is_closed(self.loop)
 
 
 # The flights that this task is part of.
@@ -97,14 +99,10 @@ class TaskFlights:
         ``landed`` is that of before nothing was found; ``timeout`` is for waiting for others.
         """
         while True:
-            flight = TaskFlight(ask)
-            with _guard:
-                ahead = self._going.get(ask.key)
-                if ahead is None or ahead.is_over():
-                    ahead = self._going[ask.key] = flight
-            if ahead is flight:
-                return await self._lead(flight, landed, work)
-            if not await _wait_for(ahead, timeout):
+            flight, ahead = self.begun(ask)
+            if ahead is None:
+                return await self.lead(flight, landed, work)
+            if not await wait_for(ahead, timeout):
                 return await work._pass(ask)
             if ahead.error is not None:
                 try:
@@ -115,7 +113,18 @@ class TaskFlights:
                 work._count(ask, False)
                 return ahead.value
 
-    async def _lead(self, flight: TaskFlight, landed: int, work: Work) -> Any:
+    def begun(self, ask: Asked) -> tuple[TaskFlight, TaskFlight | None]:
+        """Begin a flight, which must be led or ended; or give also the one that is going on already."""
+        flight = TaskFlight(ask)
+        with _guard:
+            ahead = self._going.get(ask.key)
+            if ahead is None or ahead.is_over():
+                self._going[ask.key] = flight
+                ahead = None
+        return flight, ahead
+
+    async def lead(self, flight: TaskFlight, landed: int, work: Work) -> Any:
+        """Compute what a flight that has begun is for."""
         token = _led.set((*_led.get(), flight))
         ask = flight.ask
         try:
@@ -134,14 +143,9 @@ class TaskFlights:
         finally:
             with suppress(ValueError):  # the coroutine was closed in another context
                 _led.reset(token)
-            self._land(ask.key, flight)
+            self.end(flight)
             # Whoever keeps the error keeps this frame, which must not keep the error.
             del flight
-
-    def is_going(self, key: str) -> bool:
-        """Tell whether somebody computes a key."""
-        ahead = self._going.get(key)
-        return ahead is not None and not ahead.is_over()
 
     def forget(self, key: str | None = None) -> None:
         """Let what is being computed go to those who wait, and to nobody else; None is all keys."""
@@ -152,14 +156,18 @@ class TaskFlights:
                     flight.ask.forgotten = True
                     self.landed += 1
 
-    def _land(self, key: str, flight: TaskFlight) -> None:
+    def end(self, flight: TaskFlight) -> None:
+        """End a flight, in case that it has not ended, and let those go on who wait for it."""
+        key = flight.ask.key
         with _guard:
             if self._going.get(key) is flight:
                 self.landed += 1
                 del self._going[key]
             flight.over = True
             waiters, flight.waiters = flight.waiters, []
-        here = _this_loop()
+        if not waiters:
+            return
+        here = this_loop()
         for loop, event in waiters:
             if loop is here:
                 event.set()
@@ -167,10 +175,26 @@ class TaskFlights:
                 _set_there(loop, event)
 
 
-async def _wait_for(flight: TaskFlight, timeout: float | None) -> bool:
+@contextmanager
+def part_of(flights: Iterable[TaskFlight]) -> Iterator[None]:
+    """Make what is awaited here, and what that starts, part of some flights."""
+    token = _led.set((*_led.get(), *flights))
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # the coroutine was closed in another context
+            _led.reset(token)
+
+
+def part_of_none() -> None:
+    """Make what runs in this context part of no flight."""
+    _led.set(())
+
+
+async def wait_for(flight: TaskFlight, timeout: float | None) -> bool:
     """Wait until a flight is over; False where that takes too long, at once where it takes for ever."""
     mine = [each for each in _led.get() if not each.is_over()]
-    waiter = (_this_loop(), Event())
+    waiter = (this_loop(), Event())
     with _guard:
         if flight.is_over():
             return True
@@ -204,7 +228,7 @@ def _needs(flight: TaskFlight, mine: list[TaskFlight]) -> bool:
     return False
 
 
-def _this_loop() -> object:
+def this_loop() -> object:
     """Give what stands for the event loop of this task, or None."""
     trio = sys.modules.get("trio")
     if trio is not None:
@@ -216,6 +240,11 @@ def _this_loop() -> object:
         return asyncio.get_running_loop()
     except RuntimeError:  # a coroutine that is closed where no loop runs
         return None
+
+
+def is_closed(loop: object) -> bool:
+    """Tell whether nothing runs in an event loop any more; one of trio ends its tasks before it ends."""
+    return isinstance(loop, asyncio.AbstractEventLoop) and loop.is_closed()
 
 
 def _set_there(loop: Any, event: Event) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+import asyncio.coroutines
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -63,6 +66,7 @@ class AsyncBoundMemoized(Generic[P, R]):
 
         Raises:
             TypeError: The method cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
             StorageError: The storage cannot be read.
         """
         return await self.__func__.peek(default, self.__self__, *args, **kwargs)
@@ -77,6 +81,7 @@ class AsyncBoundMemoized(Generic[P, R]):
 
         Raises:
             TypeError: The method cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
             StorageError: The storage cannot hold the value, or refused.
         """
         await self.__func__.set(value, self.__self__, *args, **kwargs)
@@ -93,6 +98,7 @@ class AsyncBoundMemoized(Generic[P, R]):
 
         Raises:
             TypeError: The method cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
             StorageError: The storage refused.
         """
         return await self.__func__.invalidate(self.__self__, *args, **kwargs)
@@ -109,13 +115,113 @@ class AsyncBoundMemoized(Generic[P, R]):
 
         Raises:
             TypeError: The method cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
             StorageError: The storage cannot hold the result, or refused.
             Exception: Whatever the method raises; what was kept before stays.
         """
         return await self.__func__.refresh(self.__self__, *args, **kwargs)
 
+    @property
+    def _whole(self) -> AsyncMemoized[..., R]:
+        return self.__func__
+
+    @property
+    def __wrapped__(self) -> Callable[P, Awaitable[R]]:
+        return MethodType(self.__func__.__wrapped__, self.__self__)
+
+    @property
+    def __name__(self) -> str:
+        return self.__func__.__name__
+
+    @property
+    def storage(self) -> Any:
+        """Where the results are kept: those of all objects, or of this one where each has its own.
+
+        Returns:
+            The storage.
+
+        Raises:
+            Nothing.
+        """
+        return self._whole.storage
+
+    @property
+    def key_prefix(self) -> str:
+        """What the keys of this method begin with, whatever the object.
+
+        Returns:
+            Module, qualified name and version.
+
+        Raises:
+            Nothing.
+        """
+        return self.__func__.key_prefix
+
+    @property
+    def undecodable(self) -> int:
+        """How many results could not be decoded, of the objects that share the storage.
+
+        Returns:
+            Their number in this process.
+
+        Raises:
+            Nothing.
+        """
+        return self._whole.undecodable
+
+    @property
+    def unavailable(self) -> int:
+        """How often the storage could not be reached and the method went on without it.
+
+        Returns:
+            The number in this process.
+
+        Raises:
+            Nothing.
+        """
+        return self._whole.unavailable
+
+    def cache_parameters(self) -> dict[str, object]:
+        """Tell how the method was memoized.
+
+        Returns:
+            The keywords of ``memoize`` with their values, and ``maxsize``.
+
+        Raises:
+            Nothing.
+        """
+        return self._whole.cache_parameters()
+
+    async def prefetch(self, calls: Iterable[tuple[Any, ...]], *, tasks: int = 10) -> int:
+        """Compute the results of several calls that are not kept yet, some at a time.
+
+        Args:
+            calls: The arguments of each call by position, without the object, in a tuple.
+            tasks: How many are computed at the same time, at most, ≥ 1.
+
+        Returns:
+            How many were not kept.
+
+        Raises:
+            TypeError: The method cannot be called so, an argument has no fingerprint, or ``tasks`` is no int.
+            ValueError: An argument holds itself, or is nested too deeply; ``tasks`` is less than 1.
+            StorageError: The storage cannot be read, cannot hold a result, or refused.
+            Exception: What the method raises first; the calls before are kept.
+        """
+        return await self.__func__.prefetch(((self.__self__, *args) for args in calls), tasks=tasks)
+
+    async def cache_clear(self) -> None:
+        """Forget the results and figures: of all objects, or of this one where each has its own.
+
+        Raises:
+            StorageError: The storage refused.
+
+        Cost: as for a function.
+        """
+        await self._whole.cache_clear()
+
     def cache_info(self) -> CacheInfo:
-        """Give the figures of the method, of all objects together.
+        """Give the figures of the method: of all objects, or of this one where each has its own.
 
         Returns:
             Hits, misses, maxsize and currsize; what is unknown is None.
@@ -123,7 +229,7 @@ class AsyncBoundMemoized(Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self.__func__.cache_info()
+        return self._whole.cache_info()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AsyncBoundMemoized):
@@ -135,3 +241,50 @@ class AsyncBoundMemoized(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<{self.__func__!r} of {type(self.__self__).__qualname__}>"
+
+
+class AsyncObjectMemoized(AsyncBoundMemoized[P, R]):
+    """A memoized async method, bound to an object that has results of its own.
+
+    Args:
+        memoized: The memoized method.
+        instance: The object, its first argument.
+
+    Raises:
+        Nothing.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        return self._whole(*args, **kwargs)
+
+    @property
+    def _whole(self) -> AsyncMemoized[..., R]:
+        method: Any = self.__func__
+        return method.of(self.__self__)  # type: ignore[no-any-return]
+
+
+def mark_async(function: object) -> None:
+    """Let ``iscoroutinefunction`` be true: of inspect from Python 3.12 on, of asyncio before.
+
+    Args:
+        function: What is to be known as async.
+
+    Raises:
+        Nothing.
+    """
+    mark = getattr(inspect, "markcoroutinefunction", None)
+    if mark is not None:
+        mark(function)
+    else:
+        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+
+
+def _marked() -> None: ...
+
+
+# The mark of a class is that of its objects, which have no place for one.
+mark_async(_marked)
+for _name, _mark in vars(_marked).items():
+    setattr(AsyncBoundMemoized, _name, _mark)

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio.coroutines
-import functools
-import inspect
 import time
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, MutableMapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
-from pystorage.engine import Cache, Front
-from pystorage.memo.asyncbound import AsyncBoundMemoized
-from pystorage.memo.asyncplace import AsyncPlace, DirectPlace
+from pystorage.engine import Cache
+from pystorage.memo.addleases import async_lock_of
+from pystorage.memo.asyncbound import AsyncBoundMemoized, mark_async
+from pystorage.memo.asyncplace import face_of, place_of
 from pystorage.memo.envelope import Envelope, opened
-from pystorage.memo.figures import CacheInfo, Counter
 from pystorage.memo.flight import Ask
 from pystorage.memo.fresh import PAUSE, Note, error_forms, sealed
 from pystorage.memo.freshness import State, state_of
+from pystorage.memo.handled import Handled, Refreshing
 from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value_of
 from pystorage.memo.leading import FIRST_PAUSE, LONGEST_PAUSE, can_lead, deadline, led
 from pystorage.memo.memoized import OTHERS
-from pystorage.memo.place import ANYTHING, Place, Trouble, refuse_once
+from pystorage.memo.options import at_least_one
+from pystorage.memo.perobject import MayBeMethod
+from pystorage.memo.place import ANYTHING, refuse_once
 from pystorage.memo.tags import Tags, tokens_async
-from pystorage.storage import ABSENT, Capability, Storage
+from pystorage.storage import ABSENT, Storage
 
 if TYPE_CHECKING:
     from typing import Self
@@ -39,7 +39,7 @@ D = TypeVar("D")
 S = TypeVar("S")
 
 
-class AsyncMemoized(Front, Generic[P, R]):
+class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
     """An ``async def`` whose results are kept in a storage: what ``memoize`` makes of one.
 
     It is called and awaited as the function is. The methods take the same arguments; what is no argument of
@@ -59,14 +59,12 @@ class AsyncMemoized(Front, Generic[P, R]):
 
     Threads: any number of event loops, of asyncio and trio, at the same time and one after the other. A key
         is computed by one task at a time, in that task; when it is cancelled, one of those who wait computes.
-        With ``stale``, ``early`` and ``ahead`` the task that asks first computes anew, and all others get the
-        older result meanwhile.
+        What is given too old is computed anew in a task of its own, at most 64 of these in a process, which
+        ends with the event loop.
     Processes: as for plain functions.
     """
 
-    __name__: str
-    __qualname__: str
-    _call_key: CallKey
+    _kind = "memoized async"
 
     def __init__(
         self,
@@ -81,44 +79,28 @@ class AsyncMemoized(Front, Generic[P, R]):
         from pystorage import aio
         from pystorage.aio._tasks import TaskFlights
 
-        functools.update_wrapper(self, function)
-        self.__wrapped__ = function
-        _mark(self)
-        self._storage = storage
-        self._call_key = call_key
-        self._options = options
-        self._copied = options.copier
-        self._own = own
-        self._parameters = parameters
-        self._keeps_objects = own or type(storage) is dict
+        super().__init__(function, storage, call_key, options=options, own=own, parameters=parameters)
+        mark_async(self)
         self._enveloped = options.needs_envelopes
         self._kinds: Kinds = options.errors or {}
         self._tags = Tags(options.tags, function)
-        self._trouble = Trouble(f"{self.__module__}.{self.__qualname__}", options.on_error)
-        self._face: AsyncStorage[Any, Any] | None = None
-        self._place: AsyncPlace
-        if isinstance(storage, aio.AsyncStorage):
-            self._face = storage
-        elif isinstance(storage, Storage) and Capability.NONBLOCKING not in storage.capabilities:
-            self._face = aio.wrap(storage)
-        if self._face is None:
-            self._place = DirectPlace(Place(cast("MutableMapping[Any, Any]", storage), self._trouble))
-        else:
-            self._place = AsyncPlace(self._face, self._trouble)
+        self._face = face_of(storage)
+        self._place = place_of(storage, self._face, self._trouble)
         self._clock = storage.timer if isinstance(storage, (Storage, aio.AsyncStorage)) else time.time
         self._leads = options.lock is not False and can_lead(storage)
         self._flights = TaskFlights()
         self._resting: Cache[str, bool] = Cache(1024, ttl=PAUSE)
         if call_key.is_of_arguments:
             self._shorten(Cache(OTHERS), None)
-        self._hits, self._misses = Counter(), Counter()
-        self._refreshes, self._failed_refreshes = Counter(), Counter()
 
     # ------------------------------------------------------------------ calls
 
     if TYPE_CHECKING:
 
         def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]: ...
+
+        @property
+        def storage(self) -> MutableMapping[Any, Any] | AsyncStorage[Any, Any]: ...
 
     async def _given(self, key: str, args: Any, kwargs: Any) -> R:
         flights, timeout = self._flights, self._options.lock_timeout
@@ -129,27 +111,36 @@ class AsyncMemoized(Front, Generic[P, R]):
             value = await flights.run(ask, landed, self, timeout)
         else:
             self._hits.add()
-            if state is not State.FRESH and not flights.is_going(key) and key not in self._resting:
-                assert envelope is not None
-                value = await self._refreshed(key, args, kwargs, envelope)
-            elif envelope is not None:
+            if envelope is not None:
+                if state is not State.FRESH:
+                    self._refresh_later(key, args, kwargs, envelope.made)
                 value = value_of(envelope, self._kinds)
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 
-    async def _refreshed(self, key: str, args: Any, kwargs: Any, old: Envelope) -> Any:
-        """Compute anew, and give the old result where that fails or another process is at it."""
+    def _refresh_later(self, key: str, args: Any, kwargs: Any, made: float) -> None:
+        """Compute anew in a task of its own, unless somebody is at it or it failed a moment ago."""
+        from pystorage.memo.asyncbackground import ASYNC_BACKGROUND
+
+        if key in self._resting:
+            return
+        ask = Ask(key, args, kwargs, partial(self._other_than, made), background=True)
+        # Begun here and now, so that nobody else begins it before that task has its first turn.
+        flight, ahead = self._flights.begun(ask)
+        if ahead is None and not ASYNC_BACKGROUND.start(
+            partial(self._flights.lead, flight, -1, self),
+            partial(self._not_refreshed, key),
+            partial(self._flights.end, flight),
+            name=f"pystorage-refresh {self.__qualname__}",
+        ):
+            self._flights.end(flight)
+
+    def _not_refreshed(self, key: str, error: BaseException) -> None:
         from pystorage.aio._tasks import Elsewhere
 
-        ask = Ask(key, args, kwargs, partial(self._other_than, old.made), background=True)
-        try:
-            return await self._flights.run(ask, -1, self)
-        except Elsewhere:
-            return old.value
-        except Exception as error:
-            self._resting[key] = True
+        self._resting[key] = True
+        if not isinstance(error, Elsewhere):
             self._failed_refreshes.add()
             self._trouble.not_refreshed(error)
-            return old.value
 
     async def _seen(self, key: str, *, counted: bool = True) -> tuple[Any, State, Envelope | None]:
         """Give what is kept, what it is good for, and its envelope."""
@@ -174,14 +165,17 @@ class AsyncMemoized(Front, Generic[P, R]):
         return value if envelope is None else value_of(envelope, self._kinds)
 
     async def _other_than(self, made: float, key: str) -> Any:
+        """Give a result that somebody else computed since one was found too old."""
         value, state, envelope = await self._seen(key, counted=False)
-        return ABSENT if envelope is None or envelope.made == made or state is State.STALE else value
+        if envelope is None or envelope.made == made or envelope.error is not None:
+            return ABSENT
+        return ABSENT if state is State.STALE else value
 
     # ------------------------------------------------------------------ computing
 
-    def _count(self, ask: Ask, computed: bool) -> None:
-        if not ask.background:
-            (self._misses if computed else self._hits).add()
+    def _passed(self, args: Any) -> Any:
+        """Give what the function is called with."""
+        return args
 
     async def _pass(self, ask: Ask) -> Any:
         outer = led.get().get((id(self._storage), ask.key))
@@ -203,10 +197,11 @@ class AsyncMemoized(Front, Generic[P, R]):
         if me in others:
             return await self._pass(ask)
         assert self._face is not None
+        lease = self._options.lock_ttl
         limit, pause, hold = deadline(self._options, bool(others)), FIRST_PAUSE, None
         while True:
             try:
-                hold = await taken(self._face, ask.key, self._options.lock_ttl)
+                hold = await taken(async_lock_of(self._face, ask.key, lease), lease)
             except OSError as error:
                 if self._trouble.raises:
                     raise
@@ -314,22 +309,6 @@ class AsyncMemoized(Front, Generic[P, R]):
 
     # ------------------------------------------------------------------ handling
 
-    def key_for(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Give the key under which the result of a call is kept.
-
-        Args:
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            The key in ``storage``: the same in every process and on every machine.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-        """
-        return self._call_key(args, kwargs)
-
     async def peek(self, default: D, /, *args: P.args, **kwargs: P.kwargs) -> R | D:
         """Give the result of a call if it is kept, without computing and without counting.
 
@@ -403,10 +382,51 @@ class AsyncMemoized(Front, Generic[P, R]):
             StorageError: The storage cannot hold the result, or refused.
             Exception: Whatever the function raises; what was kept before stays.
         """
-        ask = Ask(self._call_key(args, kwargs), args, kwargs, self._find)
+        ask = Ask(self._call_key(args, kwargs), self._passed(args), kwargs, self._find)
         self._flights.forget(ask.key)
         value = await self._computed(ask)
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
+
+    async def prefetch(self, calls: Iterable[tuple[Any, ...]], *, tasks: int = 10) -> int:
+        """Compute the results of several calls that are not kept yet, some at a time.
+
+        Args:
+            calls: The arguments of each call by position, in a tuple.
+            tasks: How many are computed at the same time, at most, ≥ 1.
+
+        Returns:
+            How many were not kept.
+
+        Raises:
+            TypeError: The function cannot be called so, an argument has no fingerprint, or ``tasks`` is no
+                int.
+            ValueError: An argument holds itself, or is nested too deeply; ``tasks`` is less than 1.
+            StorageError: The storage cannot be read, cannot hold a result, or refused.
+            Exception: What the function raises first; what is computed besides is cancelled, and what was
+                computed before is kept.
+
+        Cost: one bulk read, and as a miss for each that is not kept.
+        """
+        tasks = at_least_one(tasks, "tasks")
+        asked = {self._call_key(args, {}): args for args in map(tuple, calls)}
+        landed = self._flights.landed
+        kept = await self._kept_of(list(asked))
+        missing = [(key, args) for key, args in asked.items() if key not in kept]
+        left = iter(missing)
+
+        async def compute() -> None:
+            for key, args in left:
+                ask = Ask(key, self._passed(args), {}, self._find)
+                await self._flights.run(ask, landed, self, self._options.lock_timeout)
+
+        await _together(compute, min(tasks, len(missing)))
+        return len(missing)
+
+    async def _kept_of(self, keys: list[str]) -> Collection[str]:
+        """Give those keys whose results are good enough not to be computed."""
+        if not self._enveloped:
+            return await self._place.read_many(keys)
+        return {key for key in keys if (await self._seen(key))[1] not in (State.STALE, State.OVER)}
 
     async def cache_clear(self) -> None:
         """Forget all results of this function, and its figures; nothing else in the storage is touched.
@@ -419,108 +439,7 @@ class AsyncMemoized(Front, Generic[P, R]):
         self._flights.forget()
         self._trouble.forget()
         await self._place.clear(self.key_prefix)
-        self._hits, self._misses = Counter(), Counter()
-        self._trouble.reset()
-
-    @property
-    def storage(self) -> MutableMapping[Any, Any] | AsyncStorage[Any, Any]:
-        """Where the results are kept.
-
-        Returns:
-            The storage that was given, or the one of this function.
-
-        Raises:
-            Nothing.
-        """
-        return self._storage
-
-    @property
-    def key_prefix(self) -> str:
-        """What the keys of this function begin with, and no others.
-
-        Returns:
-            Module, qualified name and version.
-
-        Raises:
-            Nothing.
-        """
-        return self._call_key.prefix
-
-    @property
-    def undecodable(self) -> int:
-        """How many results were kept but could not be decoded, and so were computed anew.
-
-        Returns:
-            Their number in this process.
-
-        Raises:
-            Nothing.
-        """
-        return self._trouble.undecodable.value()
-
-    @property
-    def unavailable(self) -> int:
-        """How often the storage could not be reached, and the function went on without it.
-
-        Returns:
-            The number in this process.
-
-        Raises:
-            Nothing.
-        """
-        return self._trouble.unavailable.value()
-
-    @property
-    def refreshes(self) -> int:
-        """How many results were computed anew while older ones could be given.
-
-        Returns:
-            Their number in this process; they are no misses.
-
-        Raises:
-            Nothing.
-        """
-        return self._refreshes.value()
-
-    @property
-    def failed_refreshes(self) -> int:
-        """How often computing anew failed, so that the old result was given.
-
-        Returns:
-            The number in this process.
-
-        Raises:
-            Nothing.
-        """
-        return self._failed_refreshes.value()
-
-    def cache_info(self) -> CacheInfo:
-        """Give the figures of this function in this process.
-
-        Returns:
-            Hits, misses, maxsize and currsize; what is unknown is None.
-
-        Raises:
-            Nothing.
-        """
-        maxsize = getattr(self._storage, "maxsize", None)
-        return CacheInfo(
-            self._hits.value(),
-            self._misses.value(),
-            maxsize if isinstance(maxsize, int) else None,
-            len(cast("MutableMapping[Any, Any]", self._storage)) if self._own else None,
-        )
-
-    def cache_parameters(self) -> dict[str, object]:
-        """Tell how the function was memoized.
-
-        Returns:
-            The keywords of ``memoize`` with their values, and ``maxsize``, in a new dict.
-
-        Raises:
-            Nothing.
-        """
-        return {"maxsize": self.cache_info().maxsize, **self._parameters}
+        self._reset()
 
     # ------------------------------------------------------------------ as a function
 
@@ -531,27 +450,27 @@ class AsyncMemoized(Front, Generic[P, R]):
         self: AsyncMemoized[Concatenate[S, Q], R], instance: S, owner: type | None = None
     ) -> AsyncBoundMemoized[Q, R]: ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else AsyncBoundMemoized(cast("AsyncMemoized[Any, R]", self), instance)
-
-    def __repr__(self) -> str:
-        named = isinstance(self._storage, Storage) or self._storage is self._face
-        place = repr(self._storage) if named else type(self._storage).__name__
-        return f"<memoized async {self.__module__}.{self.__qualname__} in {place}>"
-
-    def __reduce__(self) -> str:
-        return self.__qualname__
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, _: object) -> Self:
-        return self
+        return self._bound(AsyncBoundMemoized, instance, owner)
 
 
-def _mark(function: object) -> None:
-    """Let ``iscoroutinefunction`` be true: of inspect from Python 3.12 on, of asyncio before."""
-    mark = getattr(inspect, "markcoroutinefunction", None)
-    if mark is not None:
-        mark(function)
-    else:
-        function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+async def _together(work: Callable[[], Awaitable[None]], tasks: int) -> None:
+    """Await something in so many tasks; what the first raises that fails is raised as it is."""
+    from anyio import create_task_group
+
+    failures: list[Exception] = []
+
+    async def one() -> None:
+        try:
+            await work()
+        except Exception as error:
+            failures.append(error)
+            group.cancel_scope.cancel()
+
+    async with create_task_group() as group:
+        for _ in range(tasks):
+            group.start_soon(one)
+    if failures:
+        try:
+            raise failures[0]
+        finally:
+            failures.clear()

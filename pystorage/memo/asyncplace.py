@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from pystorage.errors import DecodeError, EncodeError
 from pystorage.memo.place import ANYTHING, Place, Trouble
-from pystorage.storage import ABSENT, Capability
+from pystorage.storage import ABSENT, Capability, Storage
 
 if TYPE_CHECKING:
     from pystorage.aio import AsyncStorage
@@ -27,8 +27,8 @@ class AsyncPlace:
     def __init__(self, storage: AsyncStorage[Any, Any], trouble: Trouble) -> None:
         self._storage = storage
         self.trouble = trouble
-        needed = Capability.ADD | Capability.SWAP
-        self._atomic = needed in storage.capabilities
+        can = storage.capabilities
+        self._adds, self._swaps = Capability.ADD in can, Capability.SWAP in can
 
     async def read(self, key: str, *, counted: bool = True) -> Any:
         """Read what is stored.
@@ -74,7 +74,7 @@ class AsyncPlace:
             StorageError: The storage cannot hold it, or refused.
         """
         try:
-            if before is ANYTHING or not self._atomic:
+            if before is ANYTHING or not (self._adds if before is ABSENT else self._swaps):
                 await self._storage.set(key, stored, ttl=ttl)
             elif before is ABSENT:
                 if not await self._storage.add(key, stored, ttl=ttl):
@@ -115,6 +115,26 @@ class AsyncPlace:
             except EncodeError:
                 continue
         return await self.write(key, forms[-1], ttl, before)
+
+    async def write_many(self, items: dict[str, Any], ttl: float | None) -> None:
+        """Write several things.
+
+        Args:
+            items: Key → what is to be stored.
+            ttl: Seconds that they live, > 0; None is for ever.
+
+        Raises:
+            StorageError: The storage cannot hold one, or refused.
+        """
+        try:
+            await self._storage.set_many(items, ttl=ttl)
+        except OSError as error:
+            if self.trouble.raises:
+                raise
+            self.trouble.not_reached(error)
+        if self.trouble.last is not None:
+            for key, stored in items.items():
+                self.trouble.last[key] = stored
 
     async def read_many(self, keys: Sequence[str]) -> dict[str, Any]:
         """Read what is stored under several keys.
@@ -182,6 +202,9 @@ class DirectPlace(AsyncPlace):
     async def write(self, key: str, stored: object, ttl: float | None, before: object = ANYTHING) -> bool:
         return self.place.write(key, stored, ttl, before)
 
+    async def write_many(self, items: dict[str, Any], ttl: float | None) -> None:
+        self.place.write_many(items, ttl)
+
     async def read_many(self, keys: Sequence[str]) -> dict[str, Any]:
         return self.place.read_many(keys)
 
@@ -190,3 +213,47 @@ class DirectPlace(AsyncPlace):
 
     async def clear(self, prefix: str) -> None:
         self.place.clear(prefix)
+
+
+def face_of(storage: MutableMapping[Any, Any] | AsyncStorage[Any, Any]) -> AsyncStorage[Any, Any] | None:
+    """Give the async face of a storage.
+
+    Args:
+        storage: The storage.
+
+    Returns:
+        The face; None of one in memory, which never waits, and of a mapping that is no storage.
+
+    Raises:
+        MissingDependencyError: anyio is not installed.
+    """
+    from pystorage import aio
+
+    if isinstance(storage, aio.AsyncStorage):
+        return storage
+    if isinstance(storage, Storage) and Capability.NONBLOCKING not in storage.capabilities:
+        return aio.wrap(storage)
+    return None
+
+
+def place_of(
+    storage: MutableMapping[Any, Any] | AsyncStorage[Any, Any],
+    face: AsyncStorage[Any, Any] | None,
+    trouble: Trouble,
+) -> AsyncPlace:
+    """Give what an async memoized function uses a storage by.
+
+    Args:
+        storage: The storage.
+        face: Its async face, if it has one.
+        trouble: What is done and counted when it fails.
+
+    Returns:
+        The place.
+
+    Raises:
+        Nothing.
+    """
+    if face is not None:
+        return AsyncPlace(face, trouble)
+    return DirectPlace(Place(cast("MutableMapping[Any, Any]", storage), trouble))

@@ -14,6 +14,7 @@ class Binding:
 
     Args:
         function: Any callable whose signature is known.
+        bound: Whether its first parameter is passed by somebody else, as that of a method is.
 
     Raises:
         TypeError: Its signature is not known, as that of some built-in functions.
@@ -41,7 +42,7 @@ class Binding:
         "spelled",
     )
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], *, bound: bool = False) -> None:
         #: What the function is called in messages.
         self.name: str = getattr(function, "__qualname__", repr(function))
         try:
@@ -50,6 +51,9 @@ class Binding:
             raise TypeError(
                 f"the signature of {self.name} is not known ({error}): wrap it in a function made by def"
             ) from error
+        if bound:
+            others = list(self._signature.parameters.values())[1:]
+            self._signature = self._signature.replace(parameters=others)
         parameters = self._signature.parameters
         #: Parameter → its default, or EMPTY, in their order.
         self.defaults: dict[str, object] = {name: each.default for name, each in parameters.items()}

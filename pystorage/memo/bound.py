@@ -139,6 +139,10 @@ class BoundMemoized(Generic[P, R]):
         return self.__func__.prefetch((self.__self__, *args) for args in calls)
 
     @property
+    def _whole(self) -> Memoized[..., R]:
+        return self.__func__
+
+    @property
     def __wrapped__(self) -> Callable[P, R]:
         return MethodType(self.__func__.__wrapped__, self.__self__)
 
@@ -148,7 +152,7 @@ class BoundMemoized(Generic[P, R]):
 
     @property
     def storage(self) -> MutableMapping[Any, Any]:
-        """Where the results of all objects are kept.
+        """Where the results are kept: those of all objects, or of this one where each has its own.
 
         Returns:
             The storage.
@@ -156,7 +160,7 @@ class BoundMemoized(Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self.__func__.storage
+        return self._whole.storage
 
     @property
     def key_prefix(self) -> str:
@@ -172,7 +176,7 @@ class BoundMemoized(Generic[P, R]):
 
     @property
     def undecodable(self) -> int:
-        """How many results could not be decoded, of all objects.
+        """How many results could not be decoded, of the objects that share the storage.
 
         Returns:
             Their number in this process.
@@ -180,11 +184,11 @@ class BoundMemoized(Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self.__func__.undecodable
+        return self._whole.undecodable
 
     @property
     def unavailable(self) -> int:
-        """How often the storage could not be reached and the method went on without it, for all objects.
+        """How often the storage could not be reached and the method went on without it.
 
         Returns:
             The number in this process.
@@ -192,10 +196,10 @@ class BoundMemoized(Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self.__func__.unavailable
+        return self._whole.unavailable
 
     def cache_info(self) -> CacheInfo:
-        """Give the figures of the method, of all objects together.
+        """Give the figures of the method: of all objects, or of this one where each has its own.
 
         Returns:
             Hits, misses, maxsize and currsize; what is unknown is None.
@@ -203,7 +207,7 @@ class BoundMemoized(Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self.__func__.cache_info()
+        return self._whole.cache_info()
 
     def cache_parameters(self) -> dict[str, object]:
         """Tell how the method was memoized.
@@ -214,17 +218,17 @@ class BoundMemoized(Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self.__func__.cache_parameters()
+        return self._whole.cache_parameters()
 
     def cache_clear(self) -> None:
-        """Forget the results of this method for all objects, and its figures.
+        """Forget the results and figures: of all objects, or of this one where each has its own.
 
         Raises:
             StorageError: The storage refused.
 
         Cost: as for a function.
         """
-        self.__func__.cache_clear()
+        self._whole.cache_clear()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, BoundMemoized):
@@ -236,3 +240,27 @@ class BoundMemoized(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<{self.__func__!r} of {type(self.__self__).__qualname__}>"
+
+
+class ObjectMemoized(BoundMemoized[P, R]):
+    """A memoized method, bound to an object that has results of its own.
+
+    Args:
+        memoized: The memoized method.
+        instance: The object, its first argument.
+
+    Raises:
+        Nothing.
+
+    Threads: any number.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._whole(*args, **kwargs)
+
+    @property
+    def _whole(self) -> Memoized[..., R]:
+        method: Any = self.__func__
+        return method.of(self.__self__)  # type: ignore[no-any-return]

@@ -10,13 +10,15 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from hashlib import blake2b
+from types import FunctionType
 from typing import Any, Final
 
 from pystorage.memo.binding import EMPTY, Binding
 from pystorage.memo.fingerprint import canonical
 from pystorage.memo.kinds import DEFAULT, Bottomless, Unfingerprintable
-from pystorage.memo.names import label
+from pystorage.memo.names import is_importable, label
 
 #: The number of the layout that the digest is made of: another one makes every key another.
 LAYOUT: Final = 1
@@ -39,6 +41,7 @@ class CallKey:
         version: Anything that tells this function from an earlier one of its name.
         enveloped: Whether the results are kept in envelopes: none is to be found where bare ones are
             looked for, before or after a change of the options.
+        bound: Whether the first parameter is no part of the call, as that of a method of one object.
 
     Raises:
         TypeError: The function has no name or no known signature; ``key`` is no function, or takes what the
@@ -68,8 +71,9 @@ class CallKey:
         typed: bool = False,
         version: str | int | None = None,
         enveloped: bool = False,
+        bound: bool = False,
     ) -> None:
-        binding = Binding(function)
+        binding = Binding(function, bound=bound)
         name = label(function)
         if name is None:
             raise TypeError(
@@ -159,7 +163,11 @@ class CallKey:
 
 
 class _Kept:
-    """Chooses the values that are part of the key, and marks defaults that have no fingerprint."""
+    """Chooses the values that are part of the key, and puts others in the place of some defaults.
+
+    Those that have no fingerprint are marked; and those that a call may change, as in ``def f(a, seen=[])``,
+    are what they were at first, so that the call without them is one call for ever.
+    """
 
     __slots__ = ("_dropped", "_kept", "_marked", "_others", "keeps_all")
 
@@ -168,17 +176,20 @@ class _Kept:
         self._kept = [index for index, name in enumerate(names) if name not in ignored]
         self._dropped = ignored.difference(names)
         self._others = len(names) - 1
-        self._marked = {
-            index: default
-            for index, default in enumerate(binding.defaults.values())
-            if index in self._kept and default is not EMPTY and not _has_fingerprint(default)
-        }
+        self._marked: dict[int, tuple[object, object]] = {}
+        for index, default in enumerate(binding.defaults.values()):
+            if index not in self._kept or default is EMPTY:
+                continue
+            if not _has_fingerprint(default):
+                self._marked[index] = (default, DEFAULT)
+            elif isinstance(default, (list, dict, set, bytearray)):
+                self._marked[index] = (default, deepcopy(default))
         self.keeps_all = not ignored and not self._marked
 
     def __call__(self, values: list[object]) -> list[object]:
-        for index, default in self._marked.items():
+        for index, (default, stands_for_it) in self._marked.items():
             if values[index] is default:
-                values[index] = DEFAULT
+                values[index] = stands_for_it
         if self._dropped:
             others = values[self._others]
             assert isinstance(others, dict)
@@ -278,7 +289,7 @@ def _captured(function: Callable[..., Any]) -> tuple[tuple[str, object], ...]:
     """Give what tells two functions apart that one ``def`` inside another function made.
 
     That is what they captured and cannot change. What can change, such as a list of results, is state;
-    and what is at the top of a module has its name for itself.
+    and what is at the top of a module has its name for itself. A function without one is known by its code.
     """
     if "<locals>" not in getattr(function, "__qualname__", ""):
         return ()
@@ -289,6 +300,8 @@ def _captured(function: Callable[..., Any]) -> tuple[tuple[str, object], ...]:
         for name, cell in zip(names, getattr(layer, "__closure__", None) or (), strict=True):
             try:
                 content = cell.cell_contents
+                if isinstance(content, FunctionType) and content is not layer and not is_importable(content):
+                    content = _code_of(content)
                 hash(content)
                 canonical((content,), typed=True)
             except (TypeError, ValueError):  # an empty cell is a ValueError too
@@ -296,6 +309,12 @@ def _captured(function: Callable[..., Any]) -> tuple[tuple[str, object], ...]:
             found.append((name, content))
         layer = getattr(layer, "__wrapped__", None)
     return tuple(found)
+
+
+def _code_of(function: FunctionType) -> tuple[str | None, str]:
+    from pystorage.memo.codeversion import code_version
+
+    return label(function), code_version(function)
 
 
 def _escaped(text: str) -> str:

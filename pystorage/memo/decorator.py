@@ -12,9 +12,17 @@ from pystorage.errors import UnsupportedOperation
 from pystorage.memo.callkey import CallKey
 from pystorage.memo.codeversion import AutoCallKey
 from pystorage.memo.fresh import FreshMemoized
-from pystorage.memo.leading import can_lead, capabilities_of, is_async
+from pystorage.memo.leading import can_lead, capabilities_of, is_async, leases_of
 from pystorage.memo.memoized import Memoized
 from pystorage.memo.options import LEASE, TTL, Copy, OnError, Options, checked
+from pystorage.memo.perobject import (
+    AsyncMemoizedMethod,
+    MemoizedMethod,
+    first_parameter,
+    looks_like_a_method,
+    of_one_object,
+)
+from pystorage.memo.tags import Tags
 from pystorage.storage import Capability, Storage
 
 if TYPE_CHECKING:
@@ -138,7 +146,13 @@ def memoize(
     Arguments are known by their value, whatever their place in memory: numbers, texts, bytes, containers,
     enums, dataclasses, dates, paths, UUIDs, and functions and classes by name; ``register_fingerprint`` adds
     types of your own. Equal arguments are one call, so ``f(1)``, ``f(1.0)`` and ``f(True)`` are, unless
-    ``typed``. A method's ``self`` is an argument as any other.
+    ``typed``.
+
+    A method without a storage has results for each object, whatever that equals, which go when the object
+    goes: it is referred to weakly, and nothing is written into it. A result that refers to its object keeps
+    it alive. With a storage, or with ``key``, objects share what is kept: then ``self`` is an argument as any
+    other, with a fingerprint of its class or named by ``key`` or ``ignore``. Write ``@classmethod``,
+    ``@staticmethod`` and ``@property`` above.
 
     A result is what the storage gives back, at the first call too: with JSON a tuple is a list from the
     start. ``None`` is a result. Exceptions are kept only as ``errors`` says. A kept result that can't be
@@ -147,10 +161,12 @@ def memoize(
     Args:
         storage: Any storage or mutable mapping, which may be shared by many functions, and by many programs
             as long as no two functions there have the same module and name. None: an ``LRUStorage`` of this
-            function's own, in memory, of 1024 results; a dict or ``MemoryStorage()`` has no bound.
+            function's own, in memory, of 1024 results, and one for each object of a method; a dict or
+            ``MemoryStorage()`` has no bound.
         ttl: Seconds that a result lives, > 0, or a function that gives them for a result; None is for ever.
-        stale: Seconds after the end of its life, > 0, in which a result is still given at once, while one
-            thread computes it anew. Where that fails, the old one stays. It needs ``ttl``.
+        stale: Seconds after the end of its life, > 0, in which a result is still given at once, while it is
+            computed anew once in the background: in a thread, or for an ``async def`` in a task of the event
+            loop that is nobody's child. Where that fails, the old one stays. It needs ``ttl``.
         jitter: How much shorter a life may be at random, as a part of it, 0 ≤ jitter < 1, so that not all
             results expire at once.
         key: Says what a call is known by instead of all its arguments: a function of some of the parameters,
@@ -162,7 +178,8 @@ def memoize(
         tags: Groups to invalidate results by, with the names of parameters in braces, as
             ``("user:{user_id}", "users")``; see ``invalidate_tags``.
         lock: Whether processes and hosts that miss one key wait for one another. None: where the storage is
-            shared and has locks. True: that is refused where it cannot. False: only threads wait.
+            shared, and has locks, or else deadlines and an atomic ``add``, as ``leases`` of
+            ``cache_parameters`` tells. True: that is refused where it cannot. False: only threads wait.
         lock_ttl: Seconds, > 0, after which the key of a process that died while it computed is free. Whoever
             computes for longer renews it.
         lock_timeout: Seconds, > 0, to wait for whoever computes at most; then a call computes for itself.
@@ -186,22 +203,24 @@ def memoize(
         The function, memoized; or a decorator, where no function was given.
 
     Raises:
-        TypeError: What is decorated is no plain function (``async def``, generators and classes are none),
-            is a lambda without ``version`` in a storage that others may use, or an option is of a wrong type;
-            ``key`` takes what the function has not; a tag names no parameter.
+        TypeError: What is decorated is no function (generators, classes and bound methods are none), is a
+            lambda without ``version`` in a storage that others may use, or is a plain function while the
+            storage is async; an option is of a wrong type; ``key`` or ``ttl`` is async; ``key`` takes what
+            the function has not; a tag names no parameter.
         ValueError: A number is out of its range, ``ignore`` names no parameter or is given beside ``key``,
             ``version`` is empty, or an option lacks the ``ttl`` that it needs.
         UnsupportedOperation: ``ttl`` or ``errors`` is given and the storage knows no deadlines, or
-            ``lock=True`` and it has no locks that processes share.
+            ``lock=True`` and processes cannot wait for one another there.
+        MissingDependencyError: An ``async def`` was given and anyio is not installed.
 
     Cost: a hit costs the key, about 2 µs for three plain arguments, and one read of the storage; a miss one
         read, the computation, one write and, but in memory, another read.
     Threads: safe where the storage is. Of calls that miss one key at the same time one computes; the others
         wait for its result, or for its error. Calls of different keys never wait for one another.
-    Processes: as the storage. Where that is shared and has locks, one process computes a key at a time, and
-        the others wait for its result; that of one that dies is free after ``lock_ttl`` at the latest. One
-        that lost its lease writes nothing. Whoever computes another key meanwhile waits no longer than
-        ``lock_ttl``, since two could wait for one another.
+    Processes: as the storage. Where ``cache_parameters()["leases"]`` is not None, one process computes a key
+        at a time, and the others wait for its result; that of one that dies is free after ``lock_ttl`` at the
+        latest. One that lost its lease writes nothing. Whoever computes another key meanwhile waits no longer
+        than ``lock_ttl``, since two could wait for one another.
 
     Example:
         >>> @memoize
@@ -262,29 +281,58 @@ def _memoized(
     version: str | int | None,
 ) -> Memoized[P, R]:
     asynchronous = inspect.iscoroutinefunction(function)
-    check_function(function, asynchronous=asynchronous)
-    if is_async(storage) and not asynchronous:
-        raise TypeError(
-            f"memoize() cannot keep the results of {function.__qualname__}() in {storage!r}, which is async: "
-            "decorate an async def, or take a storage that is not"
-        )
+    check_function(function)
+    if not asynchronous:
+        refuse_async_storage(storage, function, "memoize")
+    if not isinstance(ignore, Iterable):
+        raise TypeError(f"ignore= is the names of parameters, not {type(ignore).__name__}")
     ignore = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     named: dict[str, Any] = {"key": key, "ignore": ignore, "typed": typed, "version": version}
     enveloped = options.needs_envelopes
-    call_key = call_key_of(function, storage, enveloped=enveloped, **named)
     kind: Any = FreshMemoized if enveloped else Memoized
     if asynchronous:
         from pystorage.memo.asynchronous import AsyncMemoized
 
         kind = AsyncMemoized
-    return kind(  # type: ignore[no-any-return]
+    leases = None if options.lock is False else leases_of(storage)
+    parameters = {**options.given(), **named, "leases": leases}
+    as_method: Callable[[], Any] | None = None
+    if storage is None and key is None and first_parameter(function) not in (None, *ignore):
+        as_method = functools.partial(_method, function, kind, options, parameters, enveloped, named)
+        if looks_like_a_method(function):
+            method: Any = as_method()  # what can be asked of it is the same
+            return method  # type: ignore[no-any-return]
+    memoized = kind(
         function,
         own_storage() if storage is None else storage,
-        call_key,
+        call_key_of(function, storage, enveloped=enveloped, **named),
         options=options,
         own=storage is None,
-        parameters={**options.given(), **named},
+        parameters=parameters,
     )
+    memoized._as_method = as_method
+    return memoized  # type: ignore[no-any-return]
+
+
+def _method(
+    function: Callable[..., Any],
+    kind: type,
+    options: Options,
+    parameters: dict[str, object],
+    enveloped: bool,
+    named: dict[str, Any],
+) -> MemoizedMethod[Any, Any]:
+    """Make a method each of whose objects has results of its own."""
+    call_key = call_key_of(function, None, enveloped=enveloped, bound=True, **named)
+    Tags(options.tags, function)  # what is wrong is refused now, not when there is an object
+
+    def of_one() -> Any:
+        return of_one_object(kind)(
+            function, own_storage(), call_key, options=options, own=True, parameters=parameters
+        )
+
+    made = AsyncMemoizedMethod if inspect.iscoroutinefunction(function) else MemoizedMethod
+    return made(function, of_one, lambda: call_key.prefix, parameters)
 
 
 def call_key_of(
@@ -352,23 +400,40 @@ def check_storage(storage: object, options: Options) -> None:
         )
     if options.lock and not can_lead(storage):
         raise UnsupportedOperation(
-            f"memoize(lock=True) needs a storage whose locks processes share, and "
-            f"{'its own memory' if storage is None else where} has none: keep the results in a FileStorage, "
-            "or leave lock out",
+            f"memoize(lock=True) needs a storage that processes share, with locks or with an add that is "
+            f"atomic, and {'its own memory' if storage is None else where} is none: keep the results in a "
+            "FileStorage, or leave lock out",
             storage=where,
         )
 
 
-def check_function(function: object, decorator: str = "memoize", *, asynchronous: bool = False) -> None:
+def refuse_async_storage(storage: object, function: Callable[..., Any], decorator: str) -> None:
+    """Refuse to keep the results of a plain function where only an ``async def`` can.
+
+    Args:
+        storage: Where they are to be kept.
+        function: The function.
+        decorator: What decorates it, for messages.
+
+    Raises:
+        TypeError: The storage is async.
+    """
+    if is_async(storage):
+        raise TypeError(
+            f"{decorator}() cannot keep the results of {function.__qualname__}() in {storage!r}, which is "
+            "async: decorate an async def, or take a storage that is not"
+        )
+
+
+def check_function(function: object, decorator: str = "memoize") -> None:
     """Refuse what cannot be memoized.
 
     Args:
         function: What was decorated.
         decorator: By what, for messages.
-        asynchronous: Whether it may be an ``async def``.
 
     Raises:
-        TypeError: It is no plain function.
+        TypeError: It is no function, neither plain nor async.
     """
     if isinstance(function, (classmethod, staticmethod)):
         kind = type(function).__name__
@@ -386,8 +451,6 @@ def check_function(function: object, decorator: str = "memoize", *, asynchronous
             f"{decorator}() decorates functions, and {name} is a class: its calls would share one object; "
             "memoize a function that makes it"
         )
-    if inspect.iscoroutinefunction(function) and not asynchronous:
-        raise TypeError(f"{decorator}() cannot decorate {name}: it is async; decorate a plain function")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
             f"{decorator}() cannot decorate {name}: it is a generator function, whose values can be taken "

@@ -17,6 +17,7 @@ from pystorage.memo.kinds import (
     dataclass_encoder,
     sized,
 )
+from pystorage.memo.libraries import library_encoder
 from pystorage.memo.names import label
 
 T = TypeVar("T")
@@ -188,6 +189,8 @@ def _nearest(kind: type) -> Encoder:
         # A subclass without a decorator of its own may hold more than the fields above it.
         if above is kind and "__dataclass_fields__" in vars(kind):
             return dataclass_encoder(kind)
+        if (encoder := library_encoder(kind, above)) is not None:
+            return encoder
         if above in KINDS:
             # The members of an enum are told apart by their names, however they compare.
             if kind.__eq__ is not above.__eq__ and not issubclass(above, enum.Enum | type):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 from pystorage.engine import Cache
 from pystorage.memo.background import BACKGROUND
 from pystorage.memo.envelope import Envelope, opened, packed
-from pystorage.memo.figures import Counter
 from pystorage.memo.flight import Ask
 from pystorage.memo.freshness import State, state_of
+from pystorage.memo.handled import Refreshing
 from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value_of
 from pystorage.memo.memoized import Memoized
 from pystorage.memo.place import ANYTHING
@@ -46,7 +46,7 @@ class Note(NamedTuple):
     tags: dict[str, str]
 
 
-class FreshMemoized(Memoized[P, R]):
+class FreshMemoized(Refreshing, Memoized[P, R]):
     """A memoized function whose results are kept in envelopes, as for ``stale``, ``errors`` and ``tags``.
 
     Args:
@@ -83,31 +83,6 @@ class FreshMemoized(Memoized[P, R]):
         # What is being computed in the background, by process and key; and what failed there a moment ago.
         self._asked: dict[tuple[int, str], object] = {}
         self._resting: Cache[str, bool] = Cache(1024, ttl=PAUSE)
-        self._refreshes, self._failed_refreshes = Counter(), Counter()
-
-    @property
-    def refreshes(self) -> int:
-        """How many results were computed anew in the background, by this process.
-
-        Returns:
-            Their number; they are no misses.
-
-        Raises:
-            Nothing.
-        """
-        return self._refreshes.value()
-
-    @property
-    def failed_refreshes(self) -> int:
-        """How often computing anew in the background failed, so that the old result stayed.
-
-        Returns:
-            The number, in this process.
-
-        Raises:
-            Nothing.
-        """
-        return self._failed_refreshes.value()
 
     # ------------------------------------------------------------------ calls
 
@@ -164,7 +139,9 @@ class FreshMemoized(Memoized[P, R]):
     def _other_than(self, made: float, key: str) -> Any:
         """Give a result that somebody else computed since one was found too old."""
         envelope, state = self._seen(key, counted=False)
-        return ABSENT if envelope is None or envelope.made == made or state is State.STALE else envelope.value
+        if envelope is None or envelope.made == made or envelope.error is not None:
+            return ABSENT
+        return ABSENT if state is State.STALE else envelope.value
 
     # ------------------------------------------------------------------ one result
 

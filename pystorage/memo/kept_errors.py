@@ -43,12 +43,14 @@ def described(error: Exception, kinds: Kinds) -> tuple[str, list[Any]] | None:
     Raises:
         Nothing.
     """
-    name = label(type(error))
-    if name is None or not all(isinstance(each, (str, int, float, type(None))) for each in error.args):
+    name, args = label(type(error)), _made_of(error)
+    if name is None or not all(isinstance(each, (str, int, float, type(None))) for each in args):
         return None
-    found = (name, list(error.args))
+    found = (name, list(args))
     again = rebuilt(found, kinds)
-    return found if type(again) is type(error) and again.args == error.args else None
+    # What differs was not made of the arguments alone.
+    same = type(again) is type(error) and again.args == error.args and _made_of(again) == args
+    return found if same else None
 
 
 def rebuilt(described: tuple[str, list[Any]], kinds: Kinds) -> Exception | None:
@@ -109,6 +111,11 @@ def is_known(envelope: Envelope, kinds: Kinds) -> bool:
         Nothing.
     """
     return envelope.error is None or rebuilt(envelope.error, kinds) is not None
+
+
+def _made_of(error: Exception) -> tuple[Any, ...]:
+    """Give the arguments of an exception: those of OSError are more than its ``args`` shows."""
+    return error.__reduce__()[1] if isinstance(error, OSError) else error.args  # type: ignore[return-value]
 
 
 def _with_subclasses(kind: type[Exception]) -> Iterator[type[Exception]]:

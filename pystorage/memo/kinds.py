@@ -10,6 +10,7 @@ the letter of its kind and says where it ends, by a count or a ``;``, so that te
     k      dataclass                    T datetime      Y date          H time          P timedelta
     z      time zone                    u UUID          p w path        F class or function
     M      bound method                 R registered    Z a default     < an exact type before a text
+    A a J  array, scalar, dtype         h frame         j time, nothing y model, of other libraries
 
 Letters and layout are part of what is stored for years: whoever changes one changes every key.
 """

@@ -60,13 +60,33 @@ def can_lead(storage: object) -> bool:
         storage: The storage.
 
     Returns:
-        Whether it is shared, has locks, and can write only where nothing was written meanwhile.
+        Whether it is shared, and has leases and can write only where nothing was written meanwhile.
 
     Raises:
         Nothing.
     """
-    needed = Capability.SHARED | Capability.LOCK | Capability.ADD | Capability.SWAP
-    return needed in capabilities_of(storage)
+    return leases_of(storage) is not None
+
+
+def leases_of(storage: object) -> str | None:
+    """Give what leases of keys are made of.
+
+    Args:
+        storage: The storage.
+
+    Returns:
+        ``"lock"`` where it has locks, ``"add"`` where it adds entries that end by themselves; None where
+        processes cannot wait for one another.
+
+    Raises:
+        Nothing.
+    """
+    found = capabilities_of(storage)
+    if Capability.SHARED | Capability.ADD not in found:
+        return None
+    if Capability.LOCK in found:
+        return "lock"
+    return "add" if Capability.TTL in found else None
 
 
 def capabilities_of(storage: object) -> Capability:
@@ -143,7 +163,8 @@ class Leading:
         others = led.get()
         if me in others:
             return self.lead_again(ask, leader)
-        limit = deadline(self._options, bool(others))
+        # Nobody is kept waiting by what is computed in the background, so it never computes beside another.
+        limit = float("inf") if ask.background else deadline(self._options, bool(others))
         pause = FIRST_PAUSE
         while (hold := self._taken(ask.key)) is None:
             left = min(pause, limit - time.monotonic())

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection, Iterable, MutableMapping
 from typing import (
     TYPE_CHECKING,
     Any,
     Concatenate,
     Final,
-    Generic,
     ParamSpec,
     TypeVar,
     cast,
     overload,
 )
 
-from pystorage.engine import Cache, Front
+from pystorage.engine import Cache
 from pystorage.memo.bound import BoundMemoized
-from pystorage.memo.figures import CacheInfo, Counter
 from pystorage.memo.flight import Ask, Flights
+from pystorage.memo.handled import Handled
 from pystorage.memo.leading import Leading, can_lead
-from pystorage.memo.place import ANYTHING, Place, Trouble, refuse_once
+from pystorage.memo.perobject import MayBeMethod
+from pystorage.memo.place import ANYTHING, Place, refuse_once
 from pystorage.storage import ABSENT, Storage
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ MANY: Final = 16384
 OTHERS: Final = 1024
 
 
-class Memoized(Front, Generic[P, R]):
+class Memoized(MayBeMethod, Handled[P, R]):
     """A function whose results are kept in a storage: what ``memoize`` makes.
 
     It is called as the function is. The methods take the same arguments; what is no argument of the
@@ -65,11 +64,6 @@ class Memoized(Front, Generic[P, R]):
         computes at a time what all miss.
     """
 
-    # Those of the function.
-    __name__: str
-    __qualname__: str
-    _call_key: CallKey
-
     def __init__(
         self,
         function: Callable[P, R],
@@ -80,18 +74,7 @@ class Memoized(Front, Generic[P, R]):
         own: bool,
         parameters: dict[str, object],
     ) -> None:
-        # First, since it copies whatever attributes the function has.
-        functools.update_wrapper(self, function)
-        self.__wrapped__ = function
-        self._storage = storage
-        self._call_key = call_key
-        self._options = options
-        self._copied = options.copier
-        self._own = own
-        self._parameters = parameters
-        # A dict gives back the very object, so there is nothing to read again; and so does our own memory.
-        self._keeps_objects = own or type(storage) is dict
-        self._trouble = Trouble(f"{self.__module__}.{self.__qualname__}", options.on_error)
+        super().__init__(function, storage, call_key, options=options, own=own, parameters=parameters)
         self._place = Place(storage, self._trouble)
         self._flights = Flights()
         self._leading = (
@@ -107,7 +90,6 @@ class Memoized(Front, Generic[P, R]):
                 results = None
             known = OTHERS if results is None else min(results.maxsize or MANY, MANY)
             self._shorten(Cache(known), results)
-        self._hits, self._misses = Counter(), Counter()
         self._quick_hits = 0
 
     # ------------------------------------------------------------------ calls
@@ -115,6 +97,9 @@ class Memoized(Front, Generic[P, R]):
     if TYPE_CHECKING:
 
         def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+        @property
+        def storage(self) -> MutableMapping[Any, Any]: ...
 
     def _given(self, key: str, args: Any, kwargs: Any) -> R:
         flights = self._flights
@@ -126,29 +111,6 @@ class Memoized(Front, Generic[P, R]):
         else:
             self._hits.add()
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
-
-    def key_for(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Give the key under which the result of a call is kept.
-
-        Args:
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            The key in ``storage``: the same in every process and on every machine.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-
-        Example:
-            >>> import string
-            >>> from pystorage import memoize
-            >>> capwords = memoize({})(string.capwords)
-            >>> capwords.key_for("a b") == capwords.key_for(s="a b", sep=None)
-            True
-        """
-        return self._call_key(args, kwargs)
 
     def peek(self, default: D, /, *args: P.args, **kwargs: P.kwargs) -> R | D:
         """Give the result of a call if it is kept, without computing and without counting.
@@ -232,7 +194,7 @@ class Memoized(Front, Generic[P, R]):
 
         Cost: one computation and one write.
         """
-        ask = Ask(self._call_key(args, kwargs), args, kwargs, self._find)
+        ask = Ask(self._call_key(args, kwargs), self._passed(args), kwargs, self._find)
         self._flights.forget(ask.key)
         value = self._computed(ask)
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
@@ -269,88 +231,11 @@ class Memoized(Front, Generic[P, R]):
         kept = self._kept_of(list(asked))
         for key, args in asked.items():
             if key not in kept:
-                self._flights.run(Ask(key, args, {}, self._find), landed, self, self._options.lock_timeout)
+                ask = Ask(key, self._passed(args), {}, self._find)
+                self._flights.run(ask, landed, self, self._options.lock_timeout)
         return len(asked) - len(kept)
 
     # ------------------------------------------------------------------ the whole
-
-    @property
-    def storage(self) -> MutableMapping[Any, Any]:
-        """Where the results are kept.
-
-        Returns:
-            The storage that was given, or the one of this function.
-
-        Raises:
-            Nothing.
-        """
-        return self._storage
-
-    @property
-    def key_prefix(self) -> str:
-        """What the keys of this function begin with, and no others.
-
-        Returns:
-            Module, qualified name and version: for ``storage.scan``.
-
-        Raises:
-            Nothing.
-        """
-        return self._call_key.prefix
-
-    @property
-    def undecodable(self) -> int:
-        """How many results were kept but could not be decoded, and so were computed anew.
-
-        Returns:
-            Their number in this process, since the last ``cache_clear``; each is counted as a miss, too.
-
-        Raises:
-            Nothing.
-        """
-        return self._trouble.undecodable.value()
-
-    @property
-    def unavailable(self) -> int:
-        """How often the storage could not be reached, and the function went on without it.
-
-        Returns:
-            The number in this process, since the last ``cache_clear``; 0 where ``on_error`` is "raise".
-
-        Raises:
-            Nothing.
-        """
-        return self._trouble.unavailable.value()
-
-    def cache_info(self) -> CacheInfo:
-        """Give the figures of this function in this process.
-
-        Returns:
-            Hits, misses, maxsize and currsize; what is unknown is None.
-
-        Raises:
-            Nothing.
-
-        Cost: O(1); the storage is not searched.
-        """
-        maxsize = getattr(self._storage, "maxsize", None)
-        return CacheInfo(
-            self._hits.value() + self._quick_hits,
-            self._misses.value(),
-            maxsize if isinstance(maxsize, int) else None,
-            len(self._storage) if self._own else None,
-        )
-
-    def cache_parameters(self) -> dict[str, object]:
-        """Tell how the function was memoized.
-
-        Returns:
-            The keywords of ``memoize`` with their values, and ``maxsize``, in a new dict.
-
-        Raises:
-            Nothing.
-        """
-        return {"maxsize": self.cache_info().maxsize, **self._parameters}
 
     def cache_clear(self) -> None:
         """Forget all results of this function, and its figures; nothing else in the storage is touched.
@@ -366,9 +251,7 @@ class Memoized(Front, Generic[P, R]):
             self._storage.clear()
         else:
             self._place.clear(self.key_prefix)
-        self._hits, self._misses = Counter(), Counter()
-        self._trouble.reset()
-        self._quick_hits = 0
+        self._reset()
 
     # ------------------------------------------------------------------ as a function
 
@@ -379,26 +262,16 @@ class Memoized(Front, Generic[P, R]):
         self: Memoized[Concatenate[S, Q], R], instance: S, owner: type | None = None
     ) -> BoundMemoized[Q, R]: ...
     def __get__(self, instance: object, owner: type | None = None) -> Any:
-        return self if instance is None else BoundMemoized(cast("Memoized[Any, R]", self), instance)
-
-    def __repr__(self) -> str:
-        # The repr of a mapping that is no storage shows what it holds.
-        place = repr(self._storage) if isinstance(self._storage, Storage) else type(self._storage).__name__
-        return f"<memoized {self.__module__}.{self.__qualname__} in {place}>"
-
-    def __reduce__(self) -> str:
-        return self.__qualname__
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, _: object) -> Self:
-        return self
+        return self._bound(BoundMemoized, instance, owner)
 
     # ------------------------------------------------------------------ one result
 
     # What is stored is the result itself.
     _gives_what_is_stored = True
+
+    def _passed(self, args: Any) -> Any:
+        """Give what the function is called with."""
+        return args
 
     def _find(self, key: str) -> Any:
         """Give a result that is good enough not to be computed, or ABSENT: looked for once more."""
@@ -414,10 +287,6 @@ class Memoized(Front, Generic[P, R]):
     def _kept_of(self, keys: list[str]) -> Collection[str]:
         """Give those keys whose results are good enough not to be computed."""
         return self._place.read_many(keys)
-
-    def _count(self, ask: Ask, computed: bool) -> None:
-        if not ask.background:
-            (self._misses if computed else self._hits).add()
 
     def _lead(self, ask: Ask) -> Any:
         if self._leading is not None:

@@ -187,6 +187,27 @@ def checked(
     )
 
 
+def at_least_one(value: Any, name: str) -> int:
+    """Check a count.
+
+    Args:
+        value: What was given.
+        name: The argument, for messages.
+
+    Returns:
+        The count.
+
+    Raises:
+        TypeError: It is no int.
+        ValueError: It is less than 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1, not {value}")
+    return value
+
+
 def _seconds(value: Any, name: str) -> float | None:
     if value is None:
         return None

@@ -72,7 +72,7 @@ class Trouble:
                 type(error).__name__,
             )
 
-    def not_refreshed(self, error: Exception) -> None:
+    def not_refreshed(self, error: BaseException) -> None:
         """Say that a result could not be computed anew.
 
         Args:
@@ -167,13 +167,13 @@ class Place:
     Threads: as the storage.
     """
 
-    __slots__ = ("_atomic", "_plain", "storage", "trouble")
+    __slots__ = ("_adds", "_plain", "_swaps", "storage", "trouble")
 
     def __init__(self, storage: MutableMapping[Any, Any], trouble: Trouble) -> None:
         self.storage = storage
         self.trouble = trouble
-        needed = Capability.ADD | Capability.SWAP
-        self._atomic = isinstance(storage, Storage) and needed in storage.capabilities
+        can = storage.capabilities if isinstance(storage, Storage) else Capability.NONE
+        self._adds, self._swaps = Capability.ADD in can, Capability.SWAP in can
         self._plain = trouble.raises
 
     def read(self, key: str, *, counted: bool = True) -> Any:
@@ -222,7 +222,7 @@ class Place:
             StorageError: The storage cannot hold it, or refused.
         """
         try:
-            if before is ANYTHING or not self._atomic:
+            if before is ANYTHING or not (self._adds if before is ABSENT else self._swaps):
                 if ttl is None:
                     self.storage[key] = stored
                 else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pystorage._sync import fork_safe_lock
 from pystorage.errors import ConflictError
+from pystorage.memo.addleases import lock_of
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -28,7 +29,7 @@ class Hold:
     """The lease of a key, held by whoever computes it.
 
     Args:
-        manager: The lock of the storage, entered.
+        manager: What holds the lease, entered.
         lease: What entering it gave.
         ttl: Seconds that it lasts when it is not renewed.
         until: Until when it lasts, by the monotonic clock.
@@ -190,7 +191,7 @@ def taken(storage: Storage[Any, Any], key: str, ttl: float) -> Hold | None:
     """Take the lease of a key, if nobody holds it.
 
     Args:
-        storage: The storage, with ``Capability.LOCK``.
+        storage: The storage, with ``LOCK``, or with ``ADD`` and ``TTL``.
         key: The key.
         ttl: Seconds that the lease lasts when it is not renewed, > 0.
 
@@ -200,7 +201,7 @@ def taken(storage: Storage[Any, Any], key: str, ttl: float) -> Hold | None:
     Raises:
         UnavailableError: The place of the lease cannot be written.
     """
-    manager = storage.lock(key, ttl, timeout=0)
+    manager = lock_of(storage, key, ttl)
     begin = time.monotonic()
     try:
         lease = manager.__enter__()

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import secrets
 import string
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Coroutine, Iterable, Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from pystorage.memo.binding import Binding
+from pystorage.memo.leading import is_async
 from pystorage.storage import ABSENT, Storage
 
 if TYPE_CHECKING:
+    from pystorage.aio import AsyncStorage
     from pystorage.memo.asyncplace import AsyncPlace
     from pystorage.memo.place import Place
 
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
 PREFIX: Final = "pystorage.tag-"
 
 
-def invalidate_tags(storage: MutableMapping[Any, Any], /, *tags: str) -> int:
+@overload
+def invalidate_tags(storage: MutableMapping[Any, Any], /, *tags: str) -> int: ...
+@overload
+def invalidate_tags(storage: AsyncStorage[Any, Any], /, *tags: str) -> Coroutine[Any, Any, int]: ...
+def invalidate_tags(storage: Any, /, *tags: str) -> Any:
     """Let go of all results that carry a tag, of whatever function that keeps them in this storage.
 
     A result that is being computed meanwhile is let go of as well.
@@ -34,10 +40,10 @@ def invalidate_tags(storage: MutableMapping[Any, Any], /, *tags: str) -> int:
         tags: The tags, as ``"user:7"``.
 
     Returns:
-        How many of the tags were in use.
+        How many of the tags were in use; of a storage that is async, what is awaited for that.
 
     Raises:
-        TypeError: A tag is no text.
+        TypeError: A tag is no text, or what is given is no mapping.
         StorageError: The storage refused.
 
     Cost: one removal for each tag, in one call where the storage has ``Capability.BULK``, however many
@@ -63,8 +69,13 @@ def invalidate_tags(storage: MutableMapping[Any, Any], /, *tags: str) -> int:
         if not isinstance(tag, str):
             raise TypeError(f"invalidate_tags() takes texts such as 'user:7', not {tag!r}")
     keys = [PREFIX + tag for tag in tags]
-    if isinstance(storage, Storage):
+    if isinstance(storage, Storage) or is_async(storage):
         return storage.delete_many(keys)
+    if not isinstance(storage, MutableMapping):
+        raise TypeError(
+            f"invalidate_tags() takes the storage of the results, not {type(storage).__name__}: "
+            "as in invalidate_tags(function.storage, 'user:7')"
+        )
     return sum(storage.pop(key, ABSENT) is not ABSENT for key in keys)
 
 

@@ -20,11 +20,10 @@ from pystorage import (
     SQLiteStorage,
     aio,
     memoize,
-    memoize_many,
 )
 from pystorage.errors import UnavailableError, UnsupportedOperation
 from pystorage.memo import invalidate_tags
-from pystorage.testing import FakeClock, FaultyStorage
+from pystorage.testing import FaultyStorage
 
 LONG = 30.0
 BACKENDS = ("asyncio", "trio")
@@ -504,44 +503,7 @@ def test_a_waiter_goes_on_alone_after_lock_timeout(backend: str) -> None:
     run(backend, main)
 
 
-# -------------------------------------------------------------------- freshness, tags, errors
-
-
-def test_a_stale_result_is_given_while_one_task_computes(backend: str) -> None:
-    clock = FakeClock()
-    made: list[int] = []
-    fails: list[int] = []
-
-    @memoize(LRUStorage(10, timer=clock), ttl=10, stale=5)
-    async def slow() -> int:
-        made.append(1)
-        await anyio.sleep(0.02)
-        if fails:
-            raise OSError("away")
-        return len(made)
-
-    found: list[int] = []
-
-    async def ask() -> None:
-        found.append(await slow())
-
-    async def main() -> None:
-        assert await slow() == 1
-        clock.advance(12)
-        async with anyio.create_task_group() as group:
-            for _ in range(10):
-                group.start_soon(ask)
-        assert sorted(found) == [1] * 9 + [2]
-        assert (len(made), slow.refreshes) == (2, 1)
-        clock.advance(12)
-        fails.append(1)
-        assert [await slow() for _ in range(3)] == [2] * 3
-        assert (len(made), slow.failed_refreshes) == (3, 1)
-        clock.advance(5)
-        with pytest.raises(OSError, match="away"):
-            await slow()
-
-    run(backend, main)
+# -------------------------------------------------------------------- tags, errors
 
 
 def test_tags_and_kept_errors(tmp_path: Any, backend: str) -> None:
@@ -636,8 +598,6 @@ def test_what_is_refused() -> None:
         memoize(ttl=coroutine)(coroutine)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"key= of coroutine\(\) is async"):
         memoize(key=coroutine)(coroutine)
-    with pytest.raises(TypeError, match="it is async; decorate a plain function"):
-        memoize_many(coroutine)  # type: ignore[call-overload]
     with pytest.raises(UnsupportedOperation, match="lock=True"):
         memoize(aio.wrap(MemoryStorage()), lock=True)
     with pytest.raises(TypeError, match="names 'x' in"):

@@ -102,38 +102,6 @@ def computed(tmp_path: Path) -> list[int]:
 
 
 @pytest.mark.timeout(120)
-def test_sixteen_processes_at_a_cold_key_compute_once(members: Callable[..., Member], tmp_path: Path) -> None:
-    crowd = [members(name) for name in range(16)]
-    for member in crowd:
-        member.until(1, "ready")
-    rounds = 25
-    for number in range(rounds):
-        for member in crowd:
-            member.ask(number)
-        answers = [member.answers(number + 1)[number] for member in crowd]
-        assert answers == [answers[0]] * 16
-        assert answers[0][0] == number
-    assert sorted(computed(tmp_path)) == list(range(rounds))
-
-
-@pytest.mark.timeout(120)
-def test_the_key_of_a_leader_that_is_killed_is_free_when_its_lease_ends(
-    members: Callable[..., Member], tmp_path: Path
-) -> None:
-    next_one = members(1, seconds=0.0, lock_ttl=1.0)
-    next_one.until(1, "ready")
-    for number in range(5):
-        leader = members(0, seconds=LONG, lock_ttl=1.0)
-        leader.ask(number)
-        leader.until(1, "computing")
-        next_one.ask(number)
-        begin = time.monotonic()
-        leader.end(signal.SIGKILL)
-        assert next_one.answers(number + 1)[number] == [number, 1]
-        assert time.monotonic() - begin < 10
-
-
-@pytest.mark.timeout(120)
 def test_a_leader_that_takes_longer_than_its_lease_keeps_it(
     members: Callable[..., Member], tmp_path: Path
 ) -> None:

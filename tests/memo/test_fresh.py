@@ -123,7 +123,7 @@ def test_jitter(counting: Counting, clock: FakeClock) -> None:
         ({"tags": 5}, TypeError, "tags= is texts"),
         ({"tags": ("",)}, TypeError, "tags= is texts"),
         ({"lock": "yes"}, TypeError, "lock is True, False or None"),
-        ({"lock": True}, UnsupportedOperation, "needs a storage whose locks processes share"),
+        ({"lock": True}, UnsupportedOperation, "needs a storage that processes share"),
         ({"lock_ttl": 0}, ValueError, "lock_ttl must be more than 0"),
         ({"lock_timeout": -1}, ValueError, "lock_timeout must be more than 0"),
         ({"on_error": "ignore"}, ValueError, "on_error must be one of 'raise', 'recompute', 'stale'"),
@@ -177,6 +177,22 @@ def test_a_failed_refresh_keeps_the_old_value_and_rests(
     clock.advance(5)
     with pytest.raises(OSError, match="away"):
         function(1)
+
+
+def test_what_another_process_computes_anew_is_not_computed_beside_it(
+    counting: Counting, clock: FakeClock, tmp_path: Any
+) -> None:
+    """However short a time the callers of this one would wait for another."""
+    storage = FileStorage[str, Any](tmp_path / "results", timer=clock)
+    function = counting.under(storage, ttl=10, stale=5, lock_timeout=0.001)
+    function()
+    clock.advance(12)
+    with storage.lock(function.key_for(), 5):  # as one that computes holds it
+        assert function() == [0, 1]
+        time.sleep(0.02)
+        assert counting.calls == 1
+    settled()
+    assert (function(), function.refreshes) == ([0, 2], 1)
 
 
 def test_refresh_ahead(counting: Counting, storage: Any, clock: FakeClock) -> None:
@@ -552,3 +568,42 @@ def test_undecodable_envelopes_are_counted(counting: Counting, tmp_path: Any) ->
         storage[function.key_for(1)]
     assert function(1) == [1, 2]
     assert function.undecodable == 1
+
+
+def test_an_exception_is_raised_again_with_all_its_arguments(storage: Any) -> None:
+    @memoize(storage, ttl=100, errors={OSError: 10})
+    def missing(number: int) -> int:
+        made.append(number)
+        raise FileNotFoundError(2, "no such file", "/the/name")
+
+    made: list[int] = []
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError) as caught:
+            missing(1)
+        assert (caught.value.errno, caught.value.filename) == (2, "/the/name")
+    assert made == [1]
+
+
+def test_a_kept_exception_holds_no_frame() -> None:
+    import gc
+    import weakref
+
+    class Big:
+        pass
+
+    references: list[Any] = []
+
+    @memoize(ttl=100, errors={ValueError: 10})
+    def fails(number: int) -> int:
+        big = Big()
+        references.append(weakref.ref(big))
+        raise ValueError("no")
+
+    gc.disable()
+    try:
+        for _ in range(3):
+            with pytest.raises(ValueError, match="no"):
+                fails(1)
+        assert [reference() for reference in references] == [None]
+    finally:
+        gc.enable()

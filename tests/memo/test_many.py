@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -151,6 +151,27 @@ def test_one_that_calls_itself() -> None:
     assert sums([3, 10]) == {3: 6, 10: 55}
 
 
+def test_so_many_keys_at_a_time(source: Source, storage: Any) -> None:
+    prices = source.under(storage, chunk=2)
+    prices(["c"])
+    assert list(prices("abcde")) == list("abcde")
+    assert source.asked == [["c"], ["a", "b"], ["d", "e"]]
+
+
+def test_the_chunks_before_one_that_fails_are_kept() -> None:
+    asked: list[list[int]] = []
+
+    @memoize_many(chunk=1)
+    def inverses(numbers: list[int]) -> dict[int, float]:
+        asked.append(numbers)
+        return {number: 1 / number for number in numbers}
+
+    with pytest.raises(ZeroDivisionError):
+        inverses([1, 2, 0, 3])
+    assert inverses([1, 2]) == {1: 1.0, 2: 0.5}
+    assert asked == [[1], [2], [0]]
+
+
 def test_what_gives_no_mapping() -> None:
     @memoize_many
     def wrong(keys: list[str]) -> Any:
@@ -163,12 +184,12 @@ def test_what_gives_no_mapping() -> None:
 def test_what_is_refused() -> None:
     with pytest.raises(TypeError, match="takes a storage or another mutable mapping"):
         memoize_many("redis://")  # type: ignore[call-overload]
-    with pytest.raises(TypeError, match="memoize_many.*is async"):
-
-        @memoize_many({})
-        async def load(keys: Iterable[str]) -> dict[str, str]:  # type: ignore[arg-type]
-            return {}
-
+    for chunk, error, why in (
+        (0, ValueError, "chunk must be at least 1"),
+        (1.5, TypeError, "chunk must be an"),
+    ):
+        with pytest.raises(error, match=why):
+            memoize_many(chunk=chunk)  # type: ignore[call-overload]
     with pytest.raises((TypeError, RuntimeError)) as found:
 
         class Shop:

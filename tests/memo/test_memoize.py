@@ -582,6 +582,7 @@ def test_cache_parameters():
         "early": 0.0,
         "ahead": None,
         "errors": None,
+        "leases": None,
     }
     assert Calls().function(ignore="b").cache_parameters()["ignore"] == ("b",)
     once = Calls().function(ignore=iter(["b"]))
@@ -682,7 +683,7 @@ class Hoop(Circle):
 
 
 class Bare:
-    @memoize
+    @memoize({})
     def method(self):
         return 1
 
@@ -845,3 +846,151 @@ def test_a_coroutine_from_a_function_that_is_not_async():
         hidden_async_generator()
     assert storage == {}
     assert asyncio.run(coroutine()) == 1
+
+
+# -------------------------------------------------------------------- a hostile user
+
+
+@pytest.mark.parametrize("make", [dict, lambda: None])
+def test_a_default_that_the_function_changes_is_one_call_for_ever(make):
+    storage = make()
+
+    @memoize(storage)
+    def gather(number, seen=[], table={}):  # noqa: B006
+        seen.append(number)
+        table[number] = number
+        return list(seen)
+
+    keys = {gather.key_for(1), gather.key_for(1, []), gather.key_for(1, table={})}
+    assert (gather(1), gather(2), gather(1), gather(number=1)) == ([1], [1, 2], [1], [1])
+    assert {gather.key_for(1), gather.key_for(1, []), gather.key_for(1, table={})} == keys
+    assert len(keys) == 1
+    assert gather.key_for(1, [1]) not in keys
+    assert gather.cache_info()[:2] == (2, 2)
+
+
+def test_functions_that_captured_other_functions_are_told_apart():
+    storage = {}
+
+    def make(step):
+        @memoize(storage)
+        def stepped(number):
+            return step(number)
+
+        return stepped
+
+    def double(number):
+        return 2 * number
+
+    def negative(number):
+        return -number
+
+    steps = [double, negative, lambda number: number + 1, lambda number: number + 2, abs, len]
+    found = [make(step)(3) for step in steps[:-1]]
+    assert found == [6, -3, 4, 5, 3]
+    assert make(double).key_for(3) == make(double).key_for(3)
+
+
+def test_a_name_that_is_by_position_and_by_name():
+    @memoize({})
+    def odd(x, /, *args, y=1, **kwargs):
+        return (x, args, y, kwargs)
+
+    calls = [
+        lambda: odd(1),
+        lambda: odd(1, x=1),
+        lambda: odd(1, 1),
+        lambda: odd(1, args=1),
+        lambda: odd(1, kwargs=1),
+        lambda: odd(1, kwargs={}),
+        lambda: odd(1, ()),
+        lambda: odd(1, y=2),
+        lambda: odd(1, self=1, function=2, key=3, storage=4),
+    ]
+    first = [call() for call in calls]
+    assert [call() for call in calls] == first
+    assert odd.cache_info()[:2] == (len(calls), len(calls))
+    assert odd(1, b=1, a=2) is odd(1, a=2, b=1)
+
+
+def test_memoized_twice():
+    storage = {}
+
+    def double(number):
+        made.append(number)
+        return 2 * number
+
+    made = []
+    twice = memoize(storage)(memoize(storage)(double))
+    assert twice(2) == twice(2) == 4
+    assert made == [2]
+    assert memoize(memoize(storage)(double))(2) == 4
+    assert made == [2]
+
+
+def test_code_without_a_source():
+    names = {"__name__": "elsewhere"}
+    exec("def double(number, seen=[]):\n    return 2 * number", names)
+    storage = {}
+    assert memoize(storage)(names["double"])(2) == 4
+    assert memoize(storage, version="auto")(names["double"])(2) == 4
+    assert all(key.startswith("elsewhere.double") for key in storage)
+    nameless = {}
+    exec("def double(number):\n    return 2 * number", nameless)
+    with pytest.raises(TypeError, match="needs a function with a name"):
+        memoize(storage)(nameless["double"])
+
+
+def test_numbers_and_texts_that_look_alike():
+    @memoize({})
+    def same(value):
+        return value
+
+    key = same.key_for
+    assert len({key(1), key(True), key(1.0), key(1 + 0j)}) == 1
+    assert key(0.0) == key(-0.0) == key(False)
+    assert key(float("nan")) == key(float("nan"))
+    values = [
+        "1",
+        b"1",
+        1,
+        [1],
+        (1,),
+        {1},
+        {1: 1},
+        "\ud800",
+        "\ud801",
+        "a\0b",
+        "a\0c",
+        2**64,
+        2**64 + 1,
+        None,
+        "",
+    ]
+    values += [
+        10**5000,
+        -(10**5000),
+        float("inf"),
+        float("-inf"),
+        float("nan"),
+        "nan",
+        [],
+        (),
+        {},
+        set(),
+        [[]],
+    ]
+    assert len({key(value) for value in values}) == len(values)
+    assert key({1, "a", None, (1, 2)}) == key({(1, 2), None, "a", 1})
+
+
+def test_what_a_storage_marks_absence_with_is_a_result_too():
+    from pystorage.storage import ABSENT
+
+    for value in (ABSENT, None, ..., NotImplemented, False):
+
+        @memoize
+        def give(value=value):
+            return value
+
+        assert give() is give() is value

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +12,7 @@ import anyio
 import pytest
 
 from pystorage import FileStorage, LRUStorage, MemoryStorage, memoize
+from tests.memo.conftest import Crew
 
 LONG = 20.0
 
@@ -67,15 +66,8 @@ def in_tasks(call: Callable[[], Any], count: int) -> list[Any]:
     return found
 
 
-def in_processes(body: str, count: int, place: Path) -> list[str]:
-    """Run a script so many times at once; give what each said."""
-    script = place / "script.py"
-    script.write_text(body)
-    running = [
-        subprocess.Popen([sys.executable, str(script)], cwd=place, stdout=subprocess.PIPE, text=True)
-        for _ in range(count)
-    ]
-    return [process.communicate(timeout=LONG)[0].strip() for process in running]
+def computations(place: Path) -> int:
+    return len(list(place.glob("made-*")))
 
 
 # -------------------------------------------------------------------- five callers compute five times
@@ -87,7 +79,7 @@ def test_functools_joblib_diskcache_compute_five_times_for_five_callers(storage:
     @memoize(storage)
     def slow() -> int:
         made.append(1)
-        time.sleep(0.05)
+        time.sleep(0.01)
         return 7
 
     assert in_threads(slow, 5) == [7] * 5
@@ -100,28 +92,29 @@ def test_aiocache_computes_five_times_for_five_callers(storage: Any) -> None:
     @memoize(storage)
     async def slow() -> int:
         made.append(1)
-        await anyio.sleep(0.05)
+        await anyio.sleep(0.01)
         return 7
 
     assert in_tasks(slow, 5) == [7] * 5
     assert len(made) == 1
 
 
-def test_joblib_and_diskcache_compute_five_times_for_five_processes(tmp_path: Path) -> None:
-    body = """
-import os, time
-from pystorage import FileStorage, memoize
-
+def test_joblib_and_diskcache_compute_five_times_for_five_processes(
+    crew: Crew, kind: str, tmp_path: Path
+) -> None:
+    script = """
 @memoize(FileStorage("results"))
-def slow():
-    open(f"made-{os.getpid()}", "w").close()
-    time.sleep(1)
+[async] def slow():
+    note("made")
+    everybody(members)
     return 7
 
-print(slow())
+[async] def main():
+    note("asked")
+    say([await] slow())
 """
-    assert in_processes(body, 5, tmp_path) == ["7"] * 5
-    assert len(list(tmp_path.glob("made-*"))) == 1
+    assert crew.run(script, kind, tmp_path) == [7] * 5
+    assert computations(tmp_path) == 1
 
 
 # -------------------------------------------------------------------- an exception in the leader
@@ -133,7 +126,7 @@ def test_theine_hangs_for_ever_after_an_exception_in_the_leader(storage: Any) ->
     @memoize(storage)
     def failing() -> int:
         made.append(1)
-        time.sleep(0.05)
+        time.sleep(0.02)
         if len(made) == 1:
             raise ValueError("no")
         return 7
@@ -149,7 +142,7 @@ def test_theine_hangs_for_ever_after_an_exception_in_the_leading_task(storage: A
     @memoize(storage)
     async def failing() -> int:
         made.append(1)
-        await anyio.sleep(0.05)
+        await anyio.sleep(0.02)
         if len(made) == 1:
             raise ValueError("no")
         return 7
@@ -158,26 +151,21 @@ def test_theine_hangs_for_ever_after_an_exception_in_the_leading_task(storage: A
     assert in_tasks(failing, 1) == [7]
 
 
-def test_a_process_that_fails_while_it_leads_hangs_no_other(tmp_path: Path) -> None:
-    body = """
-import os, time
-from pystorage import FileStorage, memoize
-
+def test_a_process_that_fails_while_it_leads_hangs_no_other(crew: Crew, kind: str, tmp_path: Path) -> None:
+    script = """
 @memoize(FileStorage("results"))
-def failing():
-    time.sleep(0.2)
-    try:
-        os.mkdir("failed")
-    except FileExistsError:
-        return 7
-    raise ValueError
+[async] def failing():
+    if note("made") == 1:
+        everybody(members)
+        raise ValueError("once")
+    return 7
 
-try:
-    print(failing())
-except ValueError:
-    print("failed")
+[async] def main():
+    note("asked")
+    say([await] failing())
 """
-    assert sorted(in_processes(body, 4, tmp_path)) == ["7", "7", "7", "failed"]
+    assert sorted(crew.run(script, kind, tmp_path), key=str) == [7] * 4 + ["ValueError: once"]
+    assert computations(tmp_path) == 2
 
 
 # -------------------------------------------------------------------- cancellation
@@ -218,7 +206,7 @@ def test_an_interrupt_of_the_leading_thread_reaches_no_waiter(storage: Any) -> N
     @memoize(storage)
     def slow() -> int:
         made.append(1)
-        time.sleep(0.05)
+        time.sleep(0.02)
         if len(made) == 1:
             raise KeyboardInterrupt
         return 7
@@ -230,6 +218,48 @@ def test_an_interrupt_of_the_leading_thread_reaches_no_waiter(storage: Any) -> N
             return 0
 
     assert sorted(in_threads(ask, 5)) == [0, 7, 7, 7, 7]
+
+
+def test_the_cancellation_of_a_leading_process_reaches_no_other(
+    crew: Crew, kind: str, tmp_path: Path
+) -> None:
+    plain = """
+@memoize(FileStorage("results"))
+def slow():
+    if note("made") == 1:
+        everybody(members)
+        raise KeyboardInterrupt("stopped")
+    return 7
+
+def main():
+    note("asked")
+    try:
+        say(slow())
+    except KeyboardInterrupt:
+        say(0)
+"""
+    tasks = """
+@memoize(FileStorage("results"))
+async def slow():
+    if note("made") == 1:
+        everybody(members)
+        scopes[0].cancel()
+        await anyio.sleep(LONG)
+    return 7
+
+scopes = []
+
+async def main():
+    note("asked")
+    with anyio.CancelScope() as scope:
+        scopes.append(scope)
+        say(await slow())
+    if scope.cancelled_caught:
+        say(0)
+"""
+    said = crew.run(plain if kind == "plain" else tasks, kind, tmp_path)
+    assert sorted(said) == [0, 7, 7, 7, 7]
+    assert computations(tmp_path) == 2
 
 
 # -------------------------------------------------------------------- re-entry
@@ -257,6 +287,28 @@ def test_cachebox_deadlocks_on_reentry_of_a_task(storage: Any) -> None:
     assert in_tasks(nested, 1) == [2]
 
 
+def test_cachebox_deadlocks_on_reentry_of_a_process_that_others_wait_for(
+    crew: Crew, kind: str, tmp_path: Path
+) -> None:
+    script = """
+depth = []
+
+@memoize(FileStorage("results"))
+[async] def nested():
+    note("made")
+    depth.append(1)
+    if len(depth) == 1:
+        everybody(members)
+    return [await] nested() if len(depth) < 3 else 7
+
+[async] def main():
+    note("asked")
+    say([await] nested())
+"""
+    assert crew.run(script, kind, tmp_path) == [7] * 5
+    assert computations(tmp_path) == 3
+
+
 # -------------------------------------------------------------------- keys
 
 
@@ -274,6 +326,31 @@ def test_cachetools_mixes_two_functions_that_share_a_cache(storage: Any) -> None
         return "three"
 
     assert [one(1), two(1), *in_tasks(lambda: three(1), 1), one(1)] == ["one", "two", "three", "one"]
+
+
+def test_cachetools_mixes_two_functions_that_share_a_cache_of_processes(
+    crew: Crew, kind: str, tmp_path: Path
+) -> None:
+    script = """
+storage = FileStorage("results")
+
+@memoize(storage)
+[async] def one(number):
+    note("made")
+    everybody(members)
+    return "one"
+
+@memoize(storage)
+[async] def two(number):
+    note("made")
+    return "two"
+
+[async] def main():
+    note("asked")
+    say(([await] one(1)) + ([await] two(1)) + ([await] one(number=1)))
+"""
+    assert crew.run(script, kind, tmp_path) == ["onetwoone"] * 5
+    assert computations(tmp_path) == 2
 
 
 def test_nearly_everywhere_positional_and_named_arguments_are_computed_twice(storage: Any) -> None:
@@ -299,6 +376,25 @@ def test_nearly_everywhere_positional_and_named_arguments_are_computed_twice(sto
     assert made == [1, 1]
 
 
+def test_nearly_everywhere_positional_and_named_arguments_are_computed_twice_by_processes(
+    crew: Crew, kind: str, tmp_path: Path
+) -> None:
+    script = """
+@memoize(FileStorage("results"))
+[async] def one(a, b=2):
+    note("made")
+    everybody(members)
+    return a
+
+[async] def main():
+    calls = [((1,), {}), ((), {"a": 1}), ((1, 2), {}), ((), {"b": 2, "a": 1})]
+    args, kwargs = calls[note("asked") % len(calls)]
+    say([await] one(*args, **kwargs))
+"""
+    assert crew.run(script, kind, tmp_path) == [1] * 5
+    assert computations(tmp_path) == 1
+
+
 def test_none_is_a_miss_in_aiocache(storage: Any) -> None:
     made: list[int] = []
 
@@ -314,15 +410,17 @@ def test_none_is_a_miss_in_aiocache(storage: Any) -> None:
     assert len(made) == 1
 
 
-def test_lru_caches_on_methods_keep_their_objects_alive() -> None:
-    """With a key of the object's, it is not kept."""
+@pytest.mark.parametrize("options", [(None, None), (LRUStorage(10), lambda self, fruit: (self.name, fruit))])
+def test_lru_caches_on_methods_keep_their_objects_alive(options: Any) -> None:
     import gc
     import weakref
+
+    storage, key = options
 
     class Shop:
         name = "corner"
 
-        @memoize(LRUStorage(10), key=lambda self, fruit: (self.name, fruit))
+        @memoize(storage, key=key)
         def price(self, fruit: str) -> int:
             return len(fruit)
 

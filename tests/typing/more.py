@@ -18,6 +18,7 @@ from pystorage import (
     StorageProvider,
     VolatileStorage,
     WrapperStorage,
+    aio,
     invalidate_tags,
     memoize,
     memoize_many,
@@ -167,12 +168,22 @@ def lengths(words: list[str], factor: int = 1) -> dict[str, int]:
     return {word: len(word) * factor for word in words}
 
 
+@memoize_many(ttl=5, chunk=100)
+async def sizes(urls: list[str], factor: int = 1) -> dict[str, int]:
+    """Give sizes."""
+    return {url: len(url) * factor for url in urls}
+
+
 async def fetching() -> None:
     """Await what is memoized."""
     assert_type(await fetched("a", tries=2), bytes)
     assert_type(await counted("a"), int)
     assert_type(await counted.peek(None, "a"), int | None)
     assert_type(await Client().status("a"), int)
+    assert_type(await fetched.prefetch([("a",)], tasks=2), int)
+    assert_type(await sizes({"a"}, factor=2), dict[str, int])
+    assert_type(await invalidate_tags(aio.wrap(MemoryStorage[str, int]()), "url:a"), int)
+    await sizes([5])  # type: ignore[list-item]
     await fetched(5)  # type: ignore[arg-type]
 
 

@@ -91,12 +91,12 @@ class FreshMemoized(Refreshing, Memoized[P, R]):
         landed = flights.landed
         envelope, state = self._seen(key)
         if envelope is None:
-            ask = Ask(key, args, kwargs, self._find)
+            ask = Ask(key, self._passed(args), kwargs, self._find)
             value = flights.run(ask, landed, self, self._options.lock_timeout)
         else:
             self._hits.add()
             if state is not State.FRESH:
-                self._refresh_later(key, args, kwargs, envelope.made)
+                self._refresh_later(key, self._passed(args), kwargs, envelope.made)
             value = self._value(envelope)
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 

@@ -106,7 +106,7 @@ class Memoized(MayBeMethod, Handled[P, R]):
         landed = flights.landed
         value = self._place.read(key)
         if value is ABSENT:
-            ask = Ask(key, args, kwargs, self._find)
+            ask = Ask(key, self._passed(args), kwargs, self._find)
             value = flights.run(ask, landed, self, self._options.lock_timeout)
         else:
             self._hits.add()

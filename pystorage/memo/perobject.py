@@ -73,6 +73,14 @@ class OneObject:
         # Whoever calls holds it; from here on the computation does, also one in the background.
         return (self._object(), *args)
 
+
+class OneAsyncObject(OneObject):
+    """The same of an ``async def``: what is to be awaited holds the object, as nobody else may.
+
+    Raises:
+        Nothing.
+    """
+
     def _given(self, key: str, args: Any, kwargs: Any) -> Any:
         return super()._given(key, self._passed(args), kwargs)  # type: ignore[misc]
 
@@ -90,7 +98,8 @@ def of_one_object(kind: type) -> Any:
     Raises:
         Nothing.
     """
-    return type(f"{kind.__name__}OfOneObject", (OneObject, kind), {})
+    base = OneAsyncObject if inspect.iscoroutinefunction(getattr(kind, "_given", None)) else OneObject
+    return type(f"{kind.__name__}OfOneObject", (base, kind), {})
 
 
 class _Kept(weakref.ref[Any]):

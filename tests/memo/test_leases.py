@@ -9,14 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pystorage
-from pystorage import FileStorage, FilesystemStorage, LRUStorage, aio, memoize
+from pystorage import DiskCacheStorage, FileStorage, FilesystemStorage, LRUStorage, aio, memoize
 from pystorage.errors import ConflictError
 from pystorage.memo.addleases import PREFIX, AddLeases
 from pystorage.memo.renewal import RENEWER
@@ -79,9 +79,10 @@ def test_fifty_leaders_killed_and_five_too_late(crowd: Callable[[str, int], Any]
 # -------------------------------------------------------------------- leases that are entries
 
 
-@pytest.fixture(params=[WithoutLocks, OnlyAdds])
-def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    return request.param(tmp_path)
+@pytest.fixture(params=[WithoutLocks, OnlyAdds, DiskCacheStorage])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    with request.param(tmp_path) as storage:
+        yield storage
 
 
 def leases_there(storage: Any) -> list[str]:

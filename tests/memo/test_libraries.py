@@ -50,7 +50,7 @@ def test_scalars_of_numpy_are_the_numbers_that_they_are() -> None:
     assert key(third) == key(np.longdouble(1) / 3) != key(float(third))
     times = [
         np.datetime64("2020-01-01"),
-        np.datetime64("NaT"),
+        np.datetime64("NaT", "s"),
         np.datetime64(5, "ns"),
         np.timedelta64(5, "ns"),
         5,

@@ -13,6 +13,7 @@ import inspect
 import pickle
 import sys
 import threading
+import time
 import weakref
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -540,3 +541,46 @@ def test_all_objects_share_where_they_make_no_difference() -> None:
     made: list[str] = []
     assert Shop().price("fig") == Shop().price("fig") == 3
     assert made == ["fig"]
+
+
+def test_recursion_may_be_deep() -> None:
+    class Chain:
+        @memoize
+        def length(self, number: int) -> int:
+            return 0 if number == 0 else 1 + self.length(number - 1)
+
+    # In Python, each call is six frames; functools' is one.
+    assert Chain().length(100) == 100
+
+
+def test_a_background_refresh_outlives_nobody() -> None:
+    class Shop:
+        @memoize(ttl=1000, early=1e9)
+        def price(self) -> int:
+            done.append(1)
+            return 1
+
+    done: list[int] = []
+    shop = Shop()
+    shop.price()
+    shop.price()
+    reference = weakref.ref(shop)
+    del shop
+    end = time.monotonic() + 10
+    while (len(done) < 2 or reference() is not None) and time.monotonic() < end:
+        time.sleep(0.002)
+        gc.collect()
+    assert (len(done), reference()) == (2, None)
+
+
+def test_a_method_with_arguments_filled_in() -> None:
+    class Shop:
+        @memoize
+        def price(self, fruit: str, count: int) -> int:
+            return len(fruit) * count
+
+        figs = functools.partialmethod(price, "fig")
+
+    shop = Shop()
+    assert shop.figs(2) == shop.price("fig", 2) == 6
+    assert shop.price.cache_info()[:2] == (1, 1)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Literal, TypeVar, cast
 
+from pystorage._arguments import checked_lock_ttl
 from pystorage._typevars import K, V
 from pystorage.aio._iteration import Batched, Mapped
 from pystorage.aio._redisleases import AsyncRedisLeases
@@ -447,9 +448,7 @@ class RedisStorage(ThreadedStorage[K, V]):
     ) -> AbstractAsyncContextManager[AsyncLease]:
         if not _native():
             return super().lock(key, ttl, timeout=timeout)
-        seconds = checked_ttl(ttl)
-        if seconds is None:
-            raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
+        seconds = checked_lock_ttl(ttl)
         return self._leases.held(key, self._sync._write_name(key)[0], seconds, timeout)
 
     # ------------------------------------------------------------------ streams, lifecycle

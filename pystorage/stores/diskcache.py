@@ -18,12 +18,12 @@ from pystorage.errors import (
     EncodeError,
     InvalidKeyError,
     StorageError,
-    StorageProviderError,
     UnavailableError,
 )
 from pystorage.storage import ABSENT, KEEP, Capability, Sentinel, Stats, Storage, Timer, checked_ttl
 from pystorage.stores import _diskcacherows as rows
 from pystorage.stores._diskcachedisk import LARGEST, disks, library, plain
+from pystorage.stores._local import absolute, folder_of, unusual
 from pystorage.stores._migration import MigrationReport, Refused, migrate
 from pystorage.urls import StorageURL, flag
 
@@ -99,8 +99,7 @@ class DiskCacheStorage(Storage[K, V]):
             raise TypeError(
                 f"path_or_cache must be a path, a diskcache.Cache or FanoutCache, not {type(path).__name__}"
             )
-        if not os.fspath(path):
-            raise ValueError("path is empty; write '.' for the current folder")
+        place = absolute(path)
         if disk not in (None, "plain", "json"):
             raise ValueError(f"disk must be 'plain', 'json' or None, not {disk!r}")
         self._codec = None if codec is None else resolve_codec(codec)
@@ -109,7 +108,7 @@ class DiskCacheStorage(Storage[K, V]):
                 "a codec that can run code needs trust=True here: nobody can tell who wrote to the database"
             )
         self._state: dict[str, Any] = {
-            "path_or_cache": os.path.abspath(os.fspath(path)),
+            "path_or_cache": place,
             "codec": self._codec,
             "disk": disk or "plain",
             "trust": trust,
@@ -125,11 +124,7 @@ class DiskCacheStorage(Storage[K, V]):
 
     @classmethod
     def _url_place(cls, url: StorageURL) -> tuple[Any, ...]:
-        if url.host not in ("", "localhost") or not url.path:
-            raise StorageProviderError(
-                f"{url.scheme}: URLs name a folder on this machine, as in {url.scheme}:///var/cache/app"
-            )
-        return (url.path,)
+        return (folder_of(url),)
 
     @property
     def path(self) -> str:
@@ -446,12 +441,8 @@ class DiskCacheStorage(Storage[K, V]):
 
     def __repr__(self) -> str:
         state = self._state
-        settings = [repr(state["path_or_cache"])]
-        settings += [
-            f"{name}={state[name]!r}"
-            for name, usual in (("codec", None), ("disk", "plain"), ("trust", False))
-            if state[name] != usual
-        ]
+        usual = {"codec": None, "disk": "plain", "trust": False}
+        settings = [repr(state["path_or_cache"]), *unusual(state, usual)]
         limit = sum(one.size_limit for one in self._caches) if hasattr(self, "_caches") else None
         shown = "" if limit is None else f", size_limit of the folder {limit:.0f} B"
         return f"{type(self).__name__}({', '.join(settings)}{shown})"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
+from pystorage._arguments import checked_lock_ttl
 from pystorage._sync import Lease, ThreadLeases, fork_safe_lock
 from pystorage._typevars import K, V
 from pystorage.engine import Cache
@@ -132,9 +133,7 @@ class _Memory(Cache[K, V], Storage[K, V]):
         return self._incr(key, int.__index__(by), self._seconds(ttl))
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_ttl(ttl)
-        if seconds is None:
-            raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
+        seconds = checked_lock_ttl(ttl)
         hash(key)
         # Any hashable object names a lock here, and equal ones name the same.
         return self._leases.held(cast(str, key), seconds, timeout, repr(self))

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, ClassVar, Final, Literal, NoReturn, cast
 
+from pystorage._arguments import check_timer, checked_lock_ttl
 from pystorage._sync import Lease
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, header, holds_integers, resolve_codec
@@ -110,8 +111,7 @@ class RedisStorage(RedisEntries[K, V]):
                 "(… | SignedCodec), or choose a codec that only reads data, such as JSON; trust=True runs "
                 "whatever others write there"
             )
-        if not callable(timer):
-            raise TypeError(f"timer must be a function that gives seconds, not {timer!r}")
+        check_timer(timer)
         self._settings = Settings(redis_client, url)
         self._state: dict[str, Any] = {
             "prefix": prefix,
@@ -288,9 +288,7 @@ class RedisStorage(RedisEntries[K, V]):
         )
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_ttl(ttl)
-        if seconds is None:
-            raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
+        seconds = checked_lock_ttl(ttl)
         return self._leases.held(self._write_name(key)[0], seconds, timeout, repr(self))
 
     # ------------------------------------------------------------------ lifecycle

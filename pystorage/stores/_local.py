@@ -8,18 +8,29 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, ClassVar, Final, Literal, NoReturn
 
-from pystorage._arguments import checked_lock_ttl, shown
+from pystorage._arguments import check_timer, checked_lock_ttl, shown
 from pystorage._sync import Lease, Leases
 from pystorage._typevars import K, V
 from pystorage.bytestorage import ByteStorage
 from pystorage.errors import DecodeError, StorageProviderError, UnavailableError
 from pystorage.naming import Naming
+from pystorage.storage import ABSENT
 from pystorage.stores._trust import Untrusted
 from pystorage.urls import StorageURL
 
 Durability = Literal["none", "process", "power"]
 
 _DURABILITIES: Final = ("none", "process", "power")
+# What ``repr`` tells besides path and codec → its usual value, which is left out.
+_USUAL: Final[Mapping[str, object]] = {
+    "suffix": ABSENT,
+    "layout": "flat",
+    "limit": None,
+    "size_limit": None,
+    "durability": "process",
+    "trust": False,
+    "timeout": 60.0,
+}
 _DISTRUST: Final = (
     "yours alone (chown, chmod go-w); or sign values (… | SignedCodec), or choose a codec that only reads "
     "data, such as JSON; trust=True runs whatever others write there"
@@ -44,11 +55,17 @@ class LocalStorage(ByteStorage[K, V]):
     _todo: ClassVar[Mapping[int, str]] = {}
     #: What must be this user's alone where values can run code.
     _to_own: ClassVar[str] = "the file"
-    #: Argument that ``repr`` tells, besides path and codec, → its usual value, which it leaves out.
-    _usual: ClassVar[Mapping[str, object]] = {}
 
     _state: dict[str, Any]
     _leases: Leases
+
+    def _check_arguments(self) -> None:
+        state = self._state
+        check_timer(state["timer"])
+        if state["durability"] not in _DURABILITIES:
+            raise ValueError(f"durability must be 'none', 'process' or 'power', not {state['durability']!r}")
+        for name in ("limit", "size_limit"):
+            check_limit(name, state.get(name))
 
     @property
     def path(self) -> str:
@@ -90,7 +107,7 @@ class LocalStorage(ByteStorage[K, V]):
     def _told(self) -> list[str]:
         """Give the arguments that ``repr`` tells."""
         state = self._state
-        return [repr(state["path"]), f"codec={state['codec']!r}", *unusual(state, self._usual)]
+        return [repr(state["path"]), f"codec={state['codec']!r}", *unusual(state, _USUAL)]
 
 
 def unusual(state: Mapping[str, Any], usual: Mapping[str, object]) -> list[str]:
@@ -98,7 +115,7 @@ def unusual(state: Mapping[str, Any], usual: Mapping[str, object]) -> list[str]:
 
     Args:
         state: Their values, by name.
-        usual: Names → usual values.
+        usual: Names, some perhaps of no argument here → usual values.
 
     Returns:
         A text for each that is told.
@@ -110,7 +127,7 @@ def unusual(state: Mapping[str, Any], usual: Mapping[str, object]) -> list[str]:
         >>> unusual({"limit": 3, "trust": False}, {"limit": None, "trust": False})
         ['limit=3']
     """
-    return [f"{name}={state[name]!r}" for name, value in usual.items() if state[name] != value]
+    return [f"{name}={state[name]!r}" for name, value in usual.items() if state.get(name, value) != value]
 
 
 def _reason(error: OSError, todo: Mapping[int, str]) -> tuple[str, str]:
@@ -149,19 +166,6 @@ def absolute(path: str | os.PathLike[str], instead: str = "write '.' for the cur
     if not os.fspath(path):
         raise ValueError(f"path is empty; {instead}")
     return os.path.abspath(os.fsdecode(path))
-
-
-def check_durability(durability: object) -> None:
-    """Check what a write is to survive.
-
-    Args:
-        durability: What the caller gave.
-
-    Raises:
-        ValueError: It is none of the three.
-    """
-    if durability not in _DURABILITIES:
-        raise ValueError(f"durability must be 'none', 'process' or 'power', not {durability!r}")
 
 
 def check_limit(name: str, limit: object) -> None:

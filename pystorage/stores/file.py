@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from functools import partial
 from typing import Any, BinaryIO, ClassVar, Final, Literal, NoReturn, cast
 
-from pystorage._arguments import check_timer
 from pystorage._sync import FileLeases
 from pystorage._typevars import K, V
 from pystorage.bytestorage import ByteStorage
@@ -26,7 +25,7 @@ from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl
 from pystorage.stores._disk import folds_case
 from pystorage.stores._entryfile import EntryReader, EntryWriter
 from pystorage.stores._folder import Folder
-from pystorage.stores._local import Durability, absolute, check_durability, folder_of
+from pystorage.stores._local import Durability, absolute, folder_of
 from pystorage.stores._settings import Settings
 from pystorage.stores._tree import TreeFolder
 from pystorage.stores._trust import only_ours
@@ -112,12 +111,6 @@ class FileStorage(VerifiedFiles[K, V]):
         "trust": flag,
     }
     _todo = _TODO
-    _usual: ClassVar[Mapping[str, object]] = {
-        "suffix": ABSENT,
-        "layout": "flat",
-        "durability": "process",
-        "trust": False,
-    }
 
     def __init__(
         self,
@@ -175,11 +168,11 @@ class FileStorage(VerifiedFiles[K, V]):
         return TreeNaming(self._state["suffix"], fold_case=fold_case)
 
     def _check_arguments(self) -> None:
+        super()._check_arguments()
         state = self._state
         suffix, mode = state["suffix"], state["mode"]
         if not isinstance(suffix, str):
             raise TypeError(f"suffix must be a str, not {type(suffix).__name__}")
-        check_timer(state["timer"])
         if suffix and (not Naming().plain(suffix) or len(suffix) > 40):
             raise ValueError(
                 f"suffix must be at most 40 of [A-Za-z0-9._-], with no dot at its ends, not {suffix!r}"
@@ -188,7 +181,6 @@ class FileStorage(VerifiedFiles[K, V]):
             raise ValueError(f"layout must be 'flat' or 'tree', not {state['layout']!r}")
         if state["layout"] == "tree" and not suffix:
             raise ValueError("layout='tree' needs a suffix, to tell the file of 'a' from the folder of 'a/b'")
-        check_durability(state["durability"])
         if not isinstance(mode, int) or mode & ~0o777 or mode & 0o600 != 0o600:
             raise ValueError(f"mode must be 0o600 … 0o777 and let the owner read and write, not {mode!r}")
         if state["codec"].runs_code and mode & 0o022 and not state["trust"]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, ClassVar, Final, NoReturn
 
-from pystorage._arguments import check_timer
 from pystorage._sync import FileLeases
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, header, holds_integers, resolve_codec
@@ -21,7 +20,7 @@ from pystorage.stores._lmdbentries import LMDBEntries
 from pystorage.stores._lmdbfile import Closed, Damaged
 from pystorage.stores._lmdbhandles import closed, forgotten, opened
 from pystorage.stores._lmdbverify import verified
-from pystorage.stores._local import Durability, absolute, check_durability, check_limit, folder_of
+from pystorage.stores._local import Durability, absolute, folder_of
 from pystorage.stores._trust import Untrusted
 from pystorage.stores._verify import VerifyReport
 from pystorage.urls import StorageURL, flag
@@ -100,12 +99,6 @@ class LMDBStorage(LMDBEntries[K, V]):
         "trust": flag,
     }
     _todo = _TODO
-    _usual: ClassVar[Mapping[str, object]] = {
-        "limit": None,
-        "size_limit": None,
-        "durability": "process",
-        "trust": False,
-    }
 
     def __init__(
         self,
@@ -151,13 +144,6 @@ class LMDBStorage(LMDBEntries[K, V]):
                 if isinstance(error, OSError):
                     self._fail("open", path, error)
                 raise
-
-    def _check_arguments(self) -> None:
-        state = self._state
-        check_timer(state["timer"])
-        check_durability(state["durability"])
-        check_limit("limit", state["limit"])
-        check_limit("size_limit", state["size_limit"])
 
     def _begin_order(self) -> None:
         """Have the file keep the order, and be within the limits."""

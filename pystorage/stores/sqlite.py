@@ -11,12 +11,11 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, BinaryIO, ClassVar, Final, NoReturn, cast
 
-from pystorage._arguments import check_timer
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, holds_integers, resolve_codec
 from pystorage.errors import DecodeError, StorageProviderError
 from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl
-from pystorage.stores._local import Durability, absolute, check_durability, check_limit
+from pystorage.stores._local import Durability, absolute
 from pystorage.stores._network import warn_of_network
 from pystorage.stores._sqlite_connections import Connections
 from pystorage.stores._sqlite_entries import Done, Entries
@@ -112,13 +111,6 @@ class SQLiteStorage(TableStorage[K, V]):
     }
     _todo = TODO
     _to_own = "the file and its folder"
-    _usual: ClassVar[Mapping[str, object]] = {
-        "limit": None,
-        "size_limit": None,
-        "durability": "process",
-        "trust": False,
-        "timeout": 60.0,
-    }
 
     def __init__(
         self,
@@ -161,17 +153,13 @@ class SQLiteStorage(TableStorage[K, V]):
             self._fail("open", path, error)
 
     def _check_arguments(self) -> None:
-        state = self._state
-        check_timer(state["timer"])
-        check_durability(state["durability"])
-        check_limit("limit", state["limit"])
-        check_limit("size_limit", state["size_limit"])
-        large = state["large"]
+        super()._check_arguments()
+        large = self._state["large"]
         if isinstance(large, bool) or not isinstance(large, int):
             raise TypeError(f"large must be an int, not {type(large).__name__}")
         if large < 0:
             raise ValueError(f"large must be at least 0, not {large}")
-        checked_ttl(state["timeout"], name="timeout")
+        checked_ttl(self._state["timeout"], name="timeout")
 
     def _open(self, place: str) -> None:
         state = self._state

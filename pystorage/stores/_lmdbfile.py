@@ -217,9 +217,15 @@ class Database:
     def _begin_later(self, **options: Any) -> Any:
         """Begin a transaction for a reader who finds the gate shut, when it is open again."""
         self.left()
-        with self.lock:
-            self.enter(None)
-            return self._ready().begin(**options)
+        entered = False
+        try:
+            with self.lock:
+                self.enter(None)
+                entered = True
+                return self._ready().begin(**options)
+        finally:
+            if not entered:  # the wait was interrupted, and whoever called this leaves once more
+                self.enter(None)
 
     # ------------------------------------------------------------------ writing
 

@@ -102,7 +102,7 @@ class ClusterPlace(RedisPlace):
     def listed(self, pattern: bytes) -> Iterator[list[bytes]]:
         self.follow_changes()
         for node in self.primaries():
-            yield from listed_by(self._links_of(node), pattern)
+            yield from listed_by(self._links_of(node), self.errors, pattern)
 
     def close(self) -> None:
         with self._lock:

@@ -211,24 +211,25 @@ class ServerPlace(RedisPlace):
         return found
 
     def listed(self, pattern: bytes) -> Iterator[list[bytes]]:
-        return listed_by(self._links, pattern)
+        return listed_by(self._links, self.errors, pattern)
 
     def close(self) -> None:
         self._links.close()
 
 
-def listed_by(links: Links, pattern: bytes) -> Iterator[list[bytes]]:
+def listed_by(links: Links, errors: Errors, pattern: bytes) -> Iterator[list[bytes]]:
     """List the keys of one server, anew where its connection was lost on the way.
 
     Args:
         links: Its connections.
+        errors: The errors of the client's package.
         pattern: What the keys look like.
 
     Returns:
         An iterator of batches; a key may come twice.
 
     Raises:
-        RedisFailure: The server could not be asked.
+        RedisFailure: The server could not be asked, or its connection was lost again and again.
     """
     left = LISTINGS
     while True:
@@ -240,6 +241,8 @@ def listed_by(links: Links, pattern: bytes) -> Iterator[list[bytes]]:
                 cursor, batch = links.ask(command, True)
                 # Over a new connection another server may answer, of which this cursor says nothing.
                 if openings not in (None, links.openings()):
+                    if not left:
+                        raise RedisFailure(errors.lost(f"the connection was lost {LISTINGS} times meanwhile"))
                     break
                 openings = links.openings()
                 if batch:

@@ -6,7 +6,7 @@ import math
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar, Final, Literal, NoReturn, TypeVar, cast
 
 from pystorage._sync import fork_safe_lock
@@ -14,6 +14,7 @@ from pystorage._typevars import K, V
 from pystorage.codecs import Codec, resolve_codec
 from pystorage.errors import (
     ClosedError,
+    ConflictError,
     DecodeError,
     EncodeError,
     InvalidKeyError,
@@ -32,6 +33,8 @@ __all__ = ["DiskCacheStorage", "MigrationReport", "Refused", "migrate"]
 T = TypeVar("T")
 Disk = Literal["plain", "json"]
 
+# A conditional write fails only because another one succeeded, or as two copies of the value are not equal.
+_ATTEMPTS: Final = 1000
 _ALIVE: Final = "(expire_time IS NULL OR expire_time > ?)"
 
 
@@ -117,10 +120,14 @@ class DiskCacheStorage(Storage[K, V]):
         # SQLite has locks of its own that a fork must not catch held, so one thread at a time is in there.
         self._lock = fork_safe_lock()
         kind = disks()[trust, self._state["disk"]]
-        with self._faults("open", ABSENT):
+        caches: list[Any] = []
+        with self._faults("open", ABSENT), ExitStack() as opened:
             # One by one, as FanoutCache would set their limits to what it was not told.
-            folders = rows.shards(self.path) or [self.path]
-            self._caches = [self._package.Cache(folder, disk=kind) for folder in folders]
+            for folder in rows.shards(self.path) or [self.path]:
+                caches.append(self._package.Cache(folder, disk=kind))
+                opened.callback(caches[-1].close)
+            opened.pop_all()
+        self._caches = caches
 
     @classmethod
     def _url_place(cls, url: StorageURL) -> tuple[Any, ...]:
@@ -335,7 +342,7 @@ class DiskCacheStorage(Storage[K, V]):
         seconds = None if ttl is KEEP else checked_ttl(ttl)
         place = self._write_key(key)
         data = self._encoded(key, new)
-        while True:
+        for _ in range(_ATTEMPTS):
             with self._faults("swap", key):
                 found = self._cache(place).get(place, default=ABSENT, retry=True)
             if found is ABSENT or self._decoded(key, found) != old:
@@ -343,13 +350,14 @@ class DiskCacheStorage(Storage[K, V]):
             # Compared outside of the transaction, as that may be anybody's code.
             if self._replace("swap", key, place, found, data, seconds, keep=ttl is KEEP):
                 return True
+        raise self._conflict("swap", key)
 
     def incr(self, key: K, by: int = 1, *, ttl: float | None = None) -> int:
         if isinstance(by, bool) or not isinstance(by, int):
             raise TypeError(f"by must be an int, not {type(by).__name__}")
         seconds = checked_ttl(ttl)
         place = self._write_key(key)
-        while True:
+        for _ in range(_ATTEMPTS):
             with self._faults("add to", key):
                 found = self._cache(place).get(place, default=ABSENT, retry=True)
             total, value = by, None
@@ -361,6 +369,12 @@ class DiskCacheStorage(Storage[K, V]):
             data = self._encoded(key, total)
             if self._replace("add to", key, place, found, data, seconds, keep=found is not ABSENT):
                 return total
+        raise self._conflict("add to", key)
+
+    def _conflict(self, tried: str, key: object) -> ConflictError:
+        return self._error(
+            ConflictError, tried, key, f"others wrote it {_ATTEMPTS} times meanwhile", "try again"
+        )
 
     def _replace(
         self, tried: str, key: object, place: Any, found: Any, data: Any, ttl: float | None, *, keep: bool

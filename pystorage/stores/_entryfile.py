@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pystorage.codecs import header
-from pystorage.stores._disk import check_plain
+from pystorage.stores._disk import check_plain, write_all
 
 _PIECE: Final = 1 << 16
 
@@ -156,7 +156,6 @@ class EntryWriter(io.RawIOBase):
             self._size += view.nbytes
             self._check(self._size)
         try:
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            write_all(self._descriptor, view)
         except OSError as error:
             self._failed(error)

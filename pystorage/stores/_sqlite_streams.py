@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from typing import Any
 
+from pystorage.stores._disk import write_all
 from pystorage.stores._own import NewFile
 from pystorage.stores._valuefiles import ValueFiles
 
@@ -68,8 +68,7 @@ class ValueWriter(io.RawIOBase):
 
     def _write(self, view: memoryview) -> None:
         assert self.file is not None
-        while view:
-            view = view[os.write(self.file.descriptor, view) :]
+        write_all(self.file.descriptor, view)
 
     def discard(self) -> None:
         """Drop all of it, and what is still to be written.

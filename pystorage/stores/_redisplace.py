@@ -14,6 +14,7 @@ from pystorage.errors import MissingDependencyError, StorageProviderError
 from pystorage.stores._rediscommands import BATCH, Packed, Script, get_many, packed
 from pystorage.stores._rediserrors import RedisFailure
 from pystorage.stores._redislinks import Errors, Links
+from pystorage.stores._redisrouting import Asked, batches, granted, reads, removals, spread
 from pystorage.urls import without_secrets
 
 # Keys that the server looks at for one reply to SCAN.
@@ -57,7 +58,7 @@ class RedisPlace(ABC):
         """
 
     @abstractmethod
-    def ask_all(self, commands: Sequence[tuple[bytes | str, Packed]], again: bool) -> list[Any]:
+    def ask_all(self, commands: Asked, again: bool) -> list[Any]:
         """Send commands on keys together and read their replies.
 
         Args:
@@ -114,13 +115,8 @@ class RedisPlace(ABC):
         Raises:
             RedisFailure: A server could not be asked, or refused.
         """
-        found: list[bytes | None] = [None] * len(places)
         groups = self.groups(places)
-        asked = [(places[group[0]], get_many([places[number] for number in group])) for group in groups]
-        for group, reply in zip(groups, self._in_batches(asked, again=True), strict=True):
-            for number, data in zip(group, reply, strict=True):
-                found[number] = data
-        return found
+        return spread(groups, self._in_batches(reads(places, groups), again=True))
 
     def remove_all(self, places: Sequence[bytes], *, again: bool) -> int:
         """Remove keys.
@@ -135,17 +131,10 @@ class RedisPlace(ABC):
         Raises:
             RedisFailure: A server could not be asked, or refused.
         """
-        groups = self.groups(places)
-        asked = [
-            (places[group[0]], packed(b"UNLINK", *(places[number] for number in group))) for group in groups
-        ]
-        return sum(self._in_batches(asked, again=again))
+        return sum(self._in_batches(removals(places, self.groups(places)), again=again))
 
-    def _in_batches(self, asked: Sequence[tuple[bytes | str, Packed]], *, again: bool) -> list[Any]:
-        replies: list[Any] = []
-        for start in range(0, len(asked), BATCH):
-            replies += self.ask_all(asked[start : start + BATCH], again)
-        return replies
+    def _in_batches(self, asked: Asked, *, again: bool) -> list[Any]:
+        return [reply for some in batches(asked) for reply in self.ask_all(some, again)]
 
     @abstractmethod
     def listed(self, pattern: bytes) -> Iterator[list[bytes]]:
@@ -191,12 +180,9 @@ class ServerPlace(RedisPlace):
     def ask(self, place: bytes, command: Packed, again: bool) -> Any:
         return self._links.ask(command, again)
 
-    def ask_all(self, commands: Sequence[tuple[bytes | str, Packed]], again: bool) -> list[Any]:
+    def ask_all(self, commands: Asked, again: bool) -> list[Any]:
         replies = self._links.ask_all([command for _, command in commands], again)
-        for reply in replies:
-            if isinstance(reply, self.errors.refusal):
-                raise RedisFailure(reply) from reply
-        return replies
+        return granted(replies, self.errors)
 
     def run(self, script: Script, place: bytes, arguments: Sequence[bytes], again: bool) -> Any:
         return self._links.run(script, place, arguments, again)

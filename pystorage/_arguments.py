@@ -62,6 +62,38 @@ def checked_lock_ttl(ttl: float) -> float:
     return seconds
 
 
+def check_addend(by: object) -> None:
+    """Check what is to be added to a value.
+
+    Args:
+        by: What the caller gave.
+
+    Raises:
+        TypeError: It is no integer.
+    """
+    if isinstance(by, bool) or not isinstance(by, int):
+        raise TypeError(f"by must be an int, not {type(by).__name__}")
+
+
+def added(key: object, value: object, by: int) -> int:
+    """Add to a value that was read.
+
+    Args:
+        key: Its key.
+        value: The value.
+        by: What to add.
+
+    Returns:
+        The sum.
+
+    Raises:
+        TypeError: The value is no integer.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"could not add to {shown(key)}: its value is {type(value).__name__}, no int")
+    return value + by
+
+
 def check_timer(timer: object) -> None:
     """Check a clock.
 

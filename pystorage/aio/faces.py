@@ -30,6 +30,7 @@ from pystorage.storage import (
     checked_prefix,
     checked_ttl,
     pairs,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -243,8 +244,9 @@ class Face(AsyncStorage[K, V]):
             except TimeoutError as error:
                 left = pause if limit is None else min(pause, limit - time.monotonic())
                 if left <= 0:
+                    where = f"{shown(key)} in {self._storage!r}"
                     raise TimeoutError(
-                        f"could not lock {key!r} in {self._storage!r}: somebody else held it for {timeout} s"
+                        f"could not lock {where}: somebody else held it for {timeout} s"
                     ) from error
             await sleep(left)
             pause = min(2 * pause, _LONGEST_PAUSE)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar, Final, Literal, NoReturn, TypeVar, cast
 
+from pystorage._arguments import added, check_addend
 from pystorage._sync import fork_safe_lock
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, resolve_codec
@@ -353,19 +354,13 @@ class DiskCacheStorage(Storage[K, V]):
         raise self._conflict("swap", key)
 
     def incr(self, key: K, by: int = 1, *, ttl: float | None = None) -> int:
-        if isinstance(by, bool) or not isinstance(by, int):
-            raise TypeError(f"by must be an int, not {type(by).__name__}")
+        check_addend(by)
         seconds = checked_ttl(ttl)
         place = self._write_key(key)
         for _ in range(_ATTEMPTS):
             with self._faults("add to", key):
                 found = self._cache(place).get(place, default=ABSENT, retry=True)
-            total, value = by, None
-            if found is not ABSENT:
-                value = self._decoded(key, found)
-                if isinstance(value, bool) or not isinstance(value, int):
-                    raise TypeError(f"could not add to {key!r}: its value is {type(value).__name__}, no int")
-                total += value
+            total = by if found is ABSENT else added(key, self._decoded(key, found), by)
             data = self._encoded(key, total)
             if self._replace("add to", key, place, found, data, seconds, keep=found is not ABSENT):
                 return total

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
-from pystorage._arguments import checked_lock_ttl
+from pystorage._arguments import check_addend, checked_lock_ttl
 from pystorage._sync import Lease, ThreadLeases, fork_safe_lock
 from pystorage._typevars import K, V
 from pystorage.engine import Cache
@@ -128,8 +128,7 @@ class _Memory(Cache[K, V], Storage[K, V]):
         return self._swap(key, old, new, seconds, keep=ttl is KEEP)
 
     def incr(self, key: K, by: int = 1, *, ttl: float | None = None) -> int:
-        if isinstance(by, bool) or not isinstance(by, int):
-            raise TypeError(f"by must be an int, not {type(by).__name__}")
+        check_addend(by)
         return self._incr(key, int.__index__(by), self._seconds(ttl))
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:

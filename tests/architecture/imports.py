@@ -39,6 +39,7 @@ TOP = len(LAYERS) - 1
 WITHIN = frozenset(
     {
         ("naming", "keys"),
+        ("bytestorage", "_arguments"),
         ("bytestorage", "_byteentries"),
         ("bytestorage", "storage"),
         ("bytestorage", "_sync"),
@@ -50,6 +51,7 @@ WITHIN = frozenset(
         ("storage", "_arguments"),
         ("storage", "_sync"),
         ("storage", "urls"),
+        ("_sync", "_arguments"),
         ("_hooks", "_terms"),
         ("_hooks", "_arguments"),
         ("_hooks", "_sync"),

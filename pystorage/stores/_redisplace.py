@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-from pystorage.errors import MissingDependencyError, StorageProviderError
+from pystorage.errors import StorageProviderError
+from pystorage.stores._library import library
 from pystorage.stores._rediscommands import BATCH, Packed, Script, get_many, packed
 from pystorage.stores._rediserrors import RedisFailure
 from pystorage.stores._redislinks import Errors, Links
@@ -436,15 +437,6 @@ def _refuse_secrets(settings: dict[str, Any]) -> None:
         )
 
 
-def _package() -> Any:
-    try:
-        return import_module("redis")
-    except ImportError as error:
-        raise MissingDependencyError(
-            "RedisStorage needs the package redis: pip install 'pystorage[redis]'"
-        ) from error
-
-
 def _class(place: str) -> Any:
     module, _, name = place.partition(":")
     return getattr(import_module(f"redis.{module}"), name)
@@ -464,7 +456,7 @@ def _package_of(client: Any) -> str:
 
 def _client_of(url: str) -> Any:
     """Make the client of a URL."""
-    _package()
+    library("redis", "RedisStorage", "redis")
     shown = without_secrets(url)
     scheme = url.partition(":")[0].lower()
     if scheme not in SCHEMES:

@@ -24,7 +24,7 @@ from pystorage.errors import (
 )
 from pystorage.storage import ABSENT, KEEP, Capability, Sentinel, Stats, Storage, Timer, checked_ttl
 from pystorage.stores import _diskcacherows as rows
-from pystorage.stores._diskcachedisk import LARGEST, disks, library, plain
+from pystorage.stores._diskcachedisk import LARGEST, diskcache, disks, plain
 from pystorage.stores._local import absolute, folder_of, unusual
 from pystorage.stores._migration import MigrationReport, Refused, migrate
 from pystorage.urls import StorageURL, flag
@@ -94,7 +94,7 @@ class DiskCacheStorage(Storage[K, V]):
         disk: Disk | None = None,
         trust: bool = False,
     ) -> None:
-        self._package = library()
+        self._package = diskcache()
         path = path_or_cache
         if isinstance(path, (self._package.Cache, self._package.FanoutCache)):
             disk = _disk_of(path, disk)
@@ -459,7 +459,7 @@ class DiskCacheStorage(Storage[K, V]):
 
 def _disk_of(found: Any, disk: Disk | None) -> Disk:
     """Say which of its two kinds of disk an object of diskcache has."""
-    package = library()
+    package = diskcache()
     kind = found._disk if isinstance(found, package.FanoutCache) else type(found.disk)
     known: Disk | None = {package.Disk: "plain", package.JSONDisk: "json"}.get(kind)  # type: ignore[assignment]
     if disk is None and known is None:

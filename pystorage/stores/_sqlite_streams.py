@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
 from pystorage.stores._disk import write_all
+from pystorage.stores._encoded import RawWriter
 from pystorage.stores._own import NewFile
 from pystorage.stores._valuefiles import ValueFiles
 
 
-class ValueWriter(io.RawIOBase):
+class ValueWriter(RawWriter):
     """Takes the bytes of one value.
 
     Args:
@@ -39,9 +39,6 @@ class ValueWriter(io.RawIOBase):
         self.size = 0
         self.held = bytearray()
         self.file: NewFile | None = None
-
-    def writable(self) -> bool:
-        return True
 
     def write(self, data: Any) -> int:
         with memoryview(data) as view:

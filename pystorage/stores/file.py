@@ -23,6 +23,7 @@ from pystorage.errors import (
 from pystorage.naming import OWN, Naming, TreeNaming
 from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl
 from pystorage.stores._disk import folds_case
+from pystorage.stores._encoded import encoded
 from pystorage.stores._entryfile import EntryReader, EntryWriter
 from pystorage.stores._folder import Folder
 from pystorage.stores._local import Durability, absolute, folder_of
@@ -339,19 +340,8 @@ class FileStorage(VerifiedFiles[K, V]):
                 failed,
                 partial(self._check_size, key),
             )
-            buffer = io.BufferedWriter(raw, _BUFFER)
-            file = self._codec.writer(cast(BinaryIO, buffer))
-            try:
+            with encoded(raw, self._codec) as file:
                 yield file
-                file.close()
-                if not buffer.closed:
-                    buffer.flush()
-                raw.finish()
-            except BaseException:
-                raw.discard()  # so that closing what is above it writes nothing more
-                file.close()
-                buffer.close()
-                raise
             try:
                 new.complete(self._folder.sync)
                 self._folder.put(new.path, place)

@@ -91,13 +91,7 @@ class _Memory(Cache[K, V], Storage[K, V]):
         return self._expiry(key)
 
     def ttl(self, key: K) -> float | None:
-        deadline = self.expires_at(key)
-        if deadline is None:
-            return None
-        left = deadline - self._timer()
-        if left <= 0:  # it ran out between the two looks at the clock
-            raise KeyError(key)
-        return left
+        return self._left(key, self.expires_at(key))
 
     def expire(self, key: K, ttl: float | None) -> None:
         if not self._redate(key, checked_ttl(ttl), use=False):

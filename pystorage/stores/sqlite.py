@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any, BinaryIO, ClassVar, Final, NoReturn, cast
+from typing import Any, BinaryIO, ClassVar, Final, NoReturn
 
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, holds_integers, resolve_codec
 from pystorage.errors import DecodeError, StorageProviderError
 from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl
+from pystorage.stores._encoded import encoded
 from pystorage.stores._local import Durability, absolute
 from pystorage.stores._network import warn_of_network
 from pystorage.stores._sqlite_connections import Connections
@@ -251,18 +251,8 @@ class SQLiteStorage(TableStorage[K, V]):
         except OSError as error:
             failed(error)
         raw = ValueWriter(self._files, self._large, partial(self._check_size, key), failed)
-        buffer = io.BufferedWriter(raw, _BUFFER)
-        file = self._codec.writer(cast(BinaryIO, buffer))
-        try:
+        with encoded(raw, self._codec) as file:
             yield file
-            file.close()
-            if not buffer.closed:
-                buffer.flush()
-        except BaseException:
-            raw.discard()  # so that closing what is above it writes nothing more
-            file.close()
-            buffer.close()
-            raise
         if raw.file is None:
             self._store("write", key, name, bytes(raw.held), self._deadline(ttl))
         else:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, cast
 
 from pystorage._sync import fork_safe_lock
+from pystorage.stores._redisclient import LazyCluster
 from pystorage.stores._rediscommands import Packed, Script, packed
 from pystorage.stores._rediserrors import RedisFailure
 from pystorage.stores._redislinks import Errors, Links
-from pystorage.stores._redisplace import LazyCluster, RedisPlace, listed_by
+from pystorage.stores._redisplace import RedisPlace, listed_by
 from pystorage.stores._redisrouting import Asked, Route, granted, is_elsewhere
 
 ASKING: Final = packed(b"ASKING")

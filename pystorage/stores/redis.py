@@ -29,7 +29,7 @@ from pystorage.stores._redisentries import RedisEntries
 from pystorage.stores._rediserrors import RedisFailure, is_no_integer, meaning
 from pystorage.stores._redisleases import RedisLeases
 from pystorage.stores._redisnames import checked_prefix_bytes
-from pystorage.stores._redisplace import Settings
+from pystorage.stores._redissettings import Settings
 from pystorage.urls import StorageURL, flag, made
 
 _CAPABILITIES: Final = (

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from anyio import to_thread
 
+from pystorage._sync import fork_safe_lock
 from pystorage.aio._redislinks import AsyncLinks, Connections
 from pystorage.errors import StorageProviderError
 from pystorage.stores._rediscluster import ASKING
@@ -46,10 +48,16 @@ class AsyncPlace(ABC):
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, AsyncLinks]] = WeakKeyDictionary()
+        # Held by who changes that, as other threads have event loops too.
+        self._changing = fork_safe_lock()
 
     def _links(self, name: str, pool: Callable[[], Any], errors: Errors) -> AsyncLinks:
         """Give the connections of the running event loop to a server."""
-        of_loop = self._loops.setdefault(asyncio.get_running_loop(), {})
+        running = asyncio.get_running_loop()
+        of_loop = self._loops.get(running)
+        if of_loop is None:
+            with self._changing:
+                of_loop = self._loops[running] = {}
         links = of_loop.get(name)
         if links is None:
             links = of_loop[name] = AsyncLinks(connections(pool()), self._limit, errors)
@@ -62,13 +70,16 @@ class AsyncPlace(ABC):
             Nothing.
         """
         running = asyncio.get_running_loop()
-        for loop, of_loop in list(self._loops.items()):
+        with self._changing:
+            known = list(self._loops.items())
+            self._loops.clear()
+        for loop, of_loop in known:
             for links in of_loop.values():
                 if loop is running:
                     links.close()
-                elif not loop.is_closed():
-                    loop.call_soon_threadsafe(links.close)
-        self._loops.clear()
+                else:
+                    with suppress(RuntimeError):  # the loop was closed, and has given them back itself
+                        loop.call_soon_threadsafe(links.close)
 
     @abstractmethod
     async def ask(self, place: bytes | str, command: Packed, again: bool) -> Any:

@@ -380,3 +380,15 @@ def test_what_is_asked_while_all_is_closed_leaves_nothing_open(tmp_path: Path) -
 
     with redis_at(tmp_path) as server:
         run(main)
+
+
+def test_a_loop_that_ends_while_all_is_closed(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage: AsyncRedisStorage[str, int] = AsyncRedisStorage(url=redis_server.url, prefix="ends:")
+    other = asyncio.new_event_loop()
+    other.run_until_complete(storage.set("key", 1))
+    other.run_until_complete(other.shutdown_asyncgens())
+    other.close()
+    monkeypatch.setattr(other, "is_closed", lambda: False)  # as it was when somebody looked
+    anyio.run(storage.close)

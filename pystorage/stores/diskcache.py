@@ -125,8 +125,10 @@ class DiskCacheStorage(Storage[K, V]):
         with self._faults("open", ABSENT), ExitStack() as opened:
             # One by one, as FanoutCache would set their limits to what it was not told.
             for folder in rows.shards(self.path) or [self.path]:
-                caches.append(self._package.Cache(folder, disk=kind))
-                opened.callback(caches[-1].close)
+                cache = object.__new__(self._package.Cache)
+                opened.callback(_close, cache)  # one that cannot be opened has a connection, too
+                cache.__init__(folder, disk=kind)
+                caches.append(cache)
             opened.pop_all()
         self._caches = caches
 
@@ -449,6 +451,11 @@ class DiskCacheStorage(Storage[K, V]):
         limit = sum(one.size_limit for one in self._caches) if hasattr(self, "_caches") else None
         shown = "" if limit is None else f", size_limit of the folder {limit:.0f} B"
         return f"{type(self).__name__}({', '.join(settings)}{shown})"
+
+
+def _close(cache: Any) -> None:
+    if hasattr(cache, "_local"):
+        cache.close()
 
 
 def _disk_of(found: Any, disk: Disk | None) -> Disk:

@@ -43,6 +43,70 @@ def checked_ttl(ttl: float | None, *, name: str = "ttl") -> float | None:
     return None if math.isinf(seconds) else seconds
 
 
+def checked_lock_ttl(ttl: float) -> float:
+    """Check how long a lock may be held.
+
+    Args:
+        ttl: Seconds, > 0.
+
+    Returns:
+        The seconds as a float.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is zero, negative, NaN, or for ever.
+    """
+    seconds = checked_ttl(ttl)
+    if seconds is None:
+        raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
+    return seconds
+
+
+def check_addend(by: object) -> None:
+    """Check what is to be added to a value.
+
+    Args:
+        by: What the caller gave.
+
+    Raises:
+        TypeError: It is no integer.
+    """
+    if isinstance(by, bool) or not isinstance(by, int):
+        raise TypeError(f"by must be an int, not {type(by).__name__}")
+
+
+def added(key: object, value: object, by: int) -> int:
+    """Add to a value that was read.
+
+    Args:
+        key: Its key.
+        value: The value.
+        by: What to add.
+
+    Returns:
+        The sum.
+
+    Raises:
+        TypeError: The value is no integer.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"could not add to {shown(key)}: its value is {type(value).__name__}, no int")
+    return value + by
+
+
+def check_timer(timer: object) -> None:
+    """Check a clock.
+
+    Args:
+        timer: What the caller gave.
+
+    Raises:
+        TypeError: It cannot be called.
+    """
+    if not callable(timer):
+        raise TypeError(f"timer must be a function that gives seconds, not {timer!r}")
+
+
 def shown(key: object) -> str:
     """Give a key for a message: its ``repr``, shortened.
 

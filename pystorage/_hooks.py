@@ -89,6 +89,15 @@ class Hooks(MutableMapping[K, V]):
             raise KeyError(key)
         return None
 
+    def _left(self, key: K, deadline: float | None) -> float | None:
+        """Give the seconds until a deadline that was just read."""
+        if deadline is None:
+            return None
+        left = deadline - self.timer()
+        if left <= 0:  # it ran out between the two looks at the clock
+            raise KeyError(key)
+        return left
+
     def expires_at(self, key: K) -> float | None:
         """Give the deadline of an entry.
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, Literal, TypeVar, cast
 
+from pystorage._arguments import added, check_addend
 from pystorage._byteentries import ByteEntries
 from pystorage.codecs import header
 from pystorage.errors import ConflictError, DecodeError, EncodeError
@@ -72,13 +73,7 @@ class ByteStorage(ByteEntries[K, V]):
             self._fail("read the deadline of", key, error)
 
     def ttl(self, key: K) -> float | None:
-        deadline = self.expires_at(key)
-        if deadline is None:
-            return None
-        left = deadline - self._timer()
-        if left <= 0:  # it ran out between the two looks at the clock
-            raise KeyError(key)
-        return left
+        return self._left(key, self.expires_at(key))
 
     def expire(self, key: K, ttl: float | None) -> None:
         seconds = checked_ttl(ttl)
@@ -163,27 +158,21 @@ class ByteStorage(ByteEntries[K, V]):
     def incr(self, key: K, by: int = 1, *, ttl: float | None = None) -> int:
         if Capability.INCR not in self.capabilities:
             return super().incr(key, by, ttl=ttl)
-        if isinstance(by, bool) or not isinstance(by, int):
-            raise TypeError(f"by must be an int, not {type(by).__name__}")
+        check_addend(by)
         seconds = checked_ttl(ttl)
         name, place = self._write_name(key)
         total = 0
 
-        def added(data: bytes | None) -> bytes:
+        def changed(data: bytes | None) -> bytes:
             nonlocal total
             total, deadline = by, self._deadline(seconds)
             if data is not None:
                 with suppress(KeyError):
                     head, body = self._opened(key, name, place, data)
-                    value = self._decoded(key, body, name)
-                    if isinstance(value, bool) or not isinstance(value, int):
-                        raise TypeError(
-                            f"could not add to {key!r}: its value is {type(value).__name__}, no int"
-                        )
-                    total, deadline = value + by, head.deadline
+                    total, deadline = added(key, self._decoded(key, body, name), by), head.deadline
             return self._packed(key, total, name, place, deadline)
 
-        self._rewrite("add to", key, place, added)
+        self._rewrite("add to", key, place, changed)
         return total
 
     def _decoded(self, key: object, body: bytes, name: str) -> Any:

@@ -9,8 +9,9 @@ from typing import Any, TypedDict, Unpack
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec
 from pystorage.storage import Storage, Timer
+from pystorage.stores._local import Durability
 from pystorage.stores.disklru import DiskLRUStorage
-from pystorage.stores.file import Durability, FileStorage, Layout
+from pystorage.stores.file import FileStorage, Layout
 from pystorage.stores.memory import LRUStorage
 from pystorage.stores.redis import RedisStorage
 from pystorage.stores.s3 import S3Storage

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from pystorage._arguments import shown
 from pystorage._sync.forks import fork_safe_lock
 from pystorage._sync.tokens import token_hex
 from pystorage.errors import ConflictError
@@ -55,13 +56,13 @@ class Lease:
         """
         if not self._leases.extend(self.name, self.token, self.ttl if ttl is None else ttl):
             raise ConflictError(
-                f"could not extend the lock {self.name!r}: it had run out after {self.ttl} s and somebody "
-                "else took it; take it for longer, or extend it earlier",
+                f"could not extend the lock {shown(self.name)}: it had run out after {self.ttl} s and "
+                "somebody else took it; take it for longer, or extend it earlier",
                 key=self.name,
             )
 
     def __repr__(self) -> str:
-        return f"<Lease {self.name!r} for {self.ttl} s>"
+        return f"<Lease {shown(self.name)} for {self.ttl} s>"
 
 
 class Leases(ABC):
@@ -154,7 +155,7 @@ class Leases(ABC):
             left = pause if limit is None else min(pause, limit - time.monotonic())
             if left <= 0:
                 raise TimeoutError(
-                    f"could not lock {name!r} in {where}: somebody else held it for {timeout} s"
+                    f"could not lock {shown(name)} in {where}: somebody else held it for {timeout} s"
                 )
             self.wait(left)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -165,7 +166,7 @@ class Leases(ABC):
             raise
         if not self.release(name, token):
             raise ConflictError(
-                f"could not hold the lock {name!r} in {where} to the end: it ran out after {ttl} s and "
+                f"could not hold the lock {shown(name)} in {where} to the end: it ran out after {ttl} s and "
                 "somebody else took it; take it for longer, or extend it while working",
                 storage=where,
                 key=name,

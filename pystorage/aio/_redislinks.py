@@ -76,7 +76,7 @@ class AsyncLink:
         Nothing.
     """
 
-    __slots__ = ("_late", "connection", "errors", "open", "timeout")
+    __slots__ = ("_end", "_late", "connection", "errors", "open", "timeout")
 
     def __init__(self, connection: Any, errors: Errors) -> None:
         self.connection = connection
@@ -84,6 +84,7 @@ class AsyncLink:
         self.open = False
         self.timeout: float | None = connection.socket_timeout
         self._late = False
+        self._end: asyncio.TimerHandle | None = None
 
     async def connect(self) -> None:
         """Open it.
@@ -134,8 +135,9 @@ class AsyncLink:
         Raises:
             Exception: What the client raises; the connection is closed.
         """
-        loop = asyncio.get_running_loop()
-        end = None if self.timeout is None else loop.call_later(self.timeout, self._expire)
+        self._late = False
+        if self.timeout is not None:
+            self._end_after(self.timeout)
         replies: list[Any] = []
         cancelled: BaseException | None = None
         try:
@@ -144,9 +146,7 @@ class AsyncLink:
                 await self._read(replies, len(commands))
             except asyncio.CancelledError as error:
                 cancelled = error
-                if end is not None:
-                    end.cancel()
-                end = loop.call_later(_GRACE, self._expire)
+                self._end_after(_GRACE)
             while len(replies) < len(commands):
                 try:
                     with CancelScope(shield=True):
@@ -158,12 +158,11 @@ class AsyncLink:
             if cancelled is not None:
                 raise cancelled from error
             if self._late:
-                self._late = False
                 raise self.errors.late(f"no reply within {self.timeout} s") from error
             raise
         finally:
-            if end is not None:
-                end.cancel()
+            if self._end is not None:
+                self._end.cancel()
         if cancelled is not None:
             raise cancelled
         return replies
@@ -180,6 +179,8 @@ class AsyncLink:
                 with CancelScope(shield=cancelled is not None):
                     await asyncio.shield(task)
             except asyncio.CancelledError as error:
+                if cancelled is None:
+                    self._end_after(_GRACE)  # as nothing else may end it
                 cancelled = error
         task.result()
         if cancelled is not None:
@@ -192,6 +193,11 @@ class AsyncLink:
                 replies.append(await read(disconnect_on_error=False))
             except self.errors.refusal as error:
                 replies.append(error)
+
+    def _end_after(self, seconds: float) -> None:
+        if self._end is not None:
+            self._end.cancel()
+        self._end = asyncio.get_running_loop().call_later(seconds, self._expire)
 
     def _expire(self) -> None:
         self._late = True
@@ -217,7 +223,7 @@ class AsyncLinks:
         self._errors = errors
         self._turns = asyncio.Semaphore(limit)
         self._idle: list[AsyncLink] = []
-        self._all: list[AsyncLink] = []
+        self._all: set[AsyncLink] = set()
         self._end: AsyncGenerator[None, None] | None = None
 
     async def ask(self, command: Packed, again: bool) -> Any:
@@ -266,7 +272,10 @@ class AsyncLinks:
                     raise
                 raise RedisFailure(error) from error
             finally:
-                self._idle.append(link)
+                if link in self._all:
+                    self._idle.append(link)
+                else:  # all were closed meanwhile
+                    link.drop()
             for reply in replies:
                 if isinstance(reply, self._errors.refusal) and refused(reply, "READONLY", "ReadOnlyError"):
                     link.drop()  # the primary may be another one now, under the same name
@@ -352,7 +361,7 @@ class AsyncLinks:
 
     def _new(self) -> AsyncLink:
         link = AsyncLink(self._connections.make(), self._errors)
-        self._all.append(link)
+        self._all.add(link)
         return link
 
 

@@ -5,20 +5,32 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from anyio import to_thread
 
+from pystorage._sync import fork_safe_lock
 from pystorage.aio._redislinks import AsyncLinks, Connections
 from pystorage.errors import StorageProviderError
-from pystorage.stores._rediscluster import ASK, ASKING, ATTEMPTS, FIRST_PAUSE, LATER, LONGEST_PAUSE, MOVED
+from pystorage.stores._rediscluster import ASKING
 from pystorage.stores._rediscluster import ClusterPlace as BlockingCluster
-from pystorage.stores._rediscommands import BATCH, Packed, Script, get_many, packed
-from pystorage.stores._rediserrors import RedisFailure, refused
+from pystorage.stores._rediscommands import Packed, Script, packed
+from pystorage.stores._rediserrors import RedisFailure
 from pystorage.stores._redislinks import OF_THE_POOL, Errors
 from pystorage.stores._redisplace import COUNT, LISTINGS, RedisPlace, ServerPlace
+from pystorage.stores._redisrouting import (
+    Asked,
+    Route,
+    batches,
+    granted,
+    is_elsewhere,
+    reads,
+    removals,
+    spread,
+)
 
 _CLASSES: Final = ("Connection", "SSLConnection", "UnixDomainSocketConnection")
 
@@ -36,10 +48,16 @@ class AsyncPlace(ABC):
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._loops: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, AsyncLinks]] = WeakKeyDictionary()
+        # Held by who changes that, as other threads have event loops too.
+        self._changing = fork_safe_lock()
 
     def _links(self, name: str, pool: Callable[[], Any], errors: Errors) -> AsyncLinks:
         """Give the connections of the running event loop to a server."""
-        of_loop = self._loops.setdefault(asyncio.get_running_loop(), {})
+        running = asyncio.get_running_loop()
+        of_loop = self._loops.get(running)
+        if of_loop is None:
+            with self._changing:
+                of_loop = self._loops[running] = {}
         links = of_loop.get(name)
         if links is None:
             links = of_loop[name] = AsyncLinks(connections(pool()), self._limit, errors)
@@ -52,20 +70,23 @@ class AsyncPlace(ABC):
             Nothing.
         """
         running = asyncio.get_running_loop()
-        for loop, of_loop in list(self._loops.items()):
+        with self._changing:
+            known = list(self._loops.items())
+            self._loops.clear()
+        for loop, of_loop in known:
             for links in of_loop.values():
                 if loop is running:
                     links.close()
-                elif not loop.is_closed():
-                    loop.call_soon_threadsafe(links.close)
-        self._loops.clear()
+                else:
+                    with suppress(RuntimeError):  # the loop was closed, and has given them back itself
+                        loop.call_soon_threadsafe(links.close)
 
     @abstractmethod
     async def ask(self, place: bytes | str, command: Packed, again: bool) -> Any:
         """Send a command on a key and read its reply."""
 
     @abstractmethod
-    async def ask_all(self, commands: Sequence[tuple[bytes | str, Packed]], again: bool) -> list[Any]:
+    async def ask_all(self, commands: Asked, again: bool) -> list[Any]:
         """Send commands on keys together and read their replies."""
 
     @abstractmethod
@@ -88,13 +109,8 @@ class AsyncPlace(ABC):
         Raises:
             RedisFailure: A server could not be asked, or refused.
         """
-        found: list[bytes | None] = [None] * len(places)
         groups = await self.groups(places)
-        asked = [(places[group[0]], get_many([places[number] for number in group])) for group in groups]
-        for group, reply in zip(groups, await self._in_batches(asked, again=True), strict=True):
-            for number, data in zip(group, reply, strict=True):
-                found[number] = data
-        return found
+        return spread(groups, await self._in_batches(reads(places, groups), again=True))
 
     async def remove_all(self, places: Sequence[bytes], *, again: bool) -> int:
         """Remove keys.
@@ -109,17 +125,10 @@ class AsyncPlace(ABC):
         Raises:
             RedisFailure: A server could not be asked, or refused.
         """
-        groups = await self.groups(places)
-        asked = [
-            (places[group[0]], packed(b"UNLINK", *(places[number] for number in group))) for group in groups
-        ]
-        return sum(await self._in_batches(asked, again=again))
+        return sum(await self._in_batches(removals(places, await self.groups(places)), again=again))
 
-    async def _in_batches(self, asked: Sequence[tuple[bytes | str, Packed]], *, again: bool) -> list[Any]:
-        replies: list[Any] = []
-        for start in range(0, len(asked), BATCH):
-            replies += await self.ask_all(asked[start : start + BATCH], again)
-        return replies
+    async def _in_batches(self, asked: Asked, *, again: bool) -> list[Any]:
+        return [reply for some in batches(asked) for reply in await self.ask_all(some, again)]
 
     @abstractmethod
     def listed(self, pattern: bytes) -> AsyncIterator[list[bytes]]:
@@ -150,12 +159,9 @@ class AsyncServer(AsyncPlace):
     async def ask(self, place: bytes | str, command: Packed, again: bool) -> Any:
         return await self._here().ask(command, again)
 
-    async def ask_all(self, commands: Sequence[tuple[bytes | str, Packed]], again: bool) -> list[Any]:
+    async def ask_all(self, commands: Asked, again: bool) -> list[Any]:
         replies = await self._here().ask_all([command for _, command in commands], again)
-        for reply in replies:
-            if isinstance(reply, self._errors.refusal):
-                raise RedisFailure(reply) from reply
-        return replies
+        return granted(replies, self._errors)
 
     async def run(self, script: Script, place: bytes, arguments: Sequence[bytes], again: bool) -> Any:
         return await self._here().run(script, place, arguments, again)
@@ -200,14 +206,14 @@ class AsyncCluster(AsyncPlace):
             place, again, lambda links: links.run(script, place, arguments, again), whole
         )
 
-    async def ask_all(self, commands: Sequence[tuple[bytes | str, Packed]], again: bool) -> list[Any]:
+    async def ask_all(self, commands: Asked, again: bool) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
         await self._ask_nodes(commands, range(len(commands)), again, replies, once_more=again)
         return replies
 
     async def _ask_nodes(
         self,
-        commands: Sequence[tuple[bytes | str, Packed]],
+        commands: Asked,
         numbers: Sequence[int],
         again: bool,
         replies: list[Any],
@@ -229,10 +235,8 @@ class AsyncCluster(AsyncPlace):
                 await self._ask_nodes(commands, mine, again, replies, once_more=False)
                 continue
             for number, reply in zip(mine, found, strict=True):
-                if isinstance(reply, self._errors.refusal):
-                    if not refused(reply, *MOVED, *ASK, *LATER):
-                        raise RedisFailure(reply) from reply
-                    reply = await self.ask(*commands[number], again)  # it was not done
+                if is_elsewhere(reply, self._errors):
+                    reply = await self.ask(*commands[number], again)
                 replies[number] = reply
 
     async def groups(self, places: Sequence[bytes | str]) -> list[list[int]]:
@@ -249,37 +253,20 @@ class AsyncCluster(AsyncPlace):
         self, place: bytes | str, again: bool, ask: Callable[[AsyncLinks], Awaitable[Any]], command: Packed
     ) -> Any:
         """Ask the node that has a key, and then the one that it names."""
-        pause = FIRST_PAUSE
-        target: tuple[str, int] | None = None
-        for left in reversed(range(ATTEMPTS)):
+        route: Route | None = None
+        while True:
             try:
-                if target is None:
+                if route is None or route.target is None:
                     return await ask(self._links_of(await self._node_of(place)))
-                node = await to_thread.run_sync(self._place.node_at, *target)
-                target = None
-                reply = (await self._links_of(node).ask_all([ASKING, command], again))[1]
-                if isinstance(reply, self._errors.refusal):
-                    raise RedisFailure(reply) from reply
-                return reply
+                links = self._links_of(await to_thread.run_sync(self._place.node_at, *route.target))
+                return granted((await links.ask_all([ASKING, command], again))[1:], self._errors)[0]
             except RedisFailure as failure:
-                error: Any = failure.error
-                if not left:
-                    raise
-                if refused(error, *MOVED):
-                    await to_thread.run_sync(self._place.reload)
-                elif refused(error, *ASK):
-                    target = (error.host, error.port)
-                elif refused(error, *LATER):
-                    await asyncio.sleep(
-                        pause
-                    )  # the nodes are agreeing; nothing here could say when they have
-                    pause = min(2 * pause, LONGEST_PAUSE)
-                    await to_thread.run_sync(self._place.reload)
-                elif isinstance(error, self._errors.unanswered) and again and left == ATTEMPTS - 1:
-                    await to_thread.run_sync(self._place.reload)  # once: another may have taken its place
-                else:
-                    raise
-        raise AssertionError("not reached")
+                route = route or Route(self._errors, again)
+                pause, moved = route.after(failure)
+            if pause:
+                await asyncio.sleep(pause)
+            if moved:
+                await to_thread.run_sync(self._place.reload)
 
     async def _ready(self) -> None:
         if not self._place.is_known():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 import time
 from abc import abstractmethod
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, ParamSpec, TypeVar
 
 from anyio import sleep
 
@@ -30,12 +31,14 @@ from pystorage.storage import (
     checked_prefix,
     checked_ttl,
     pairs,
+    shown,
 )
 
 if TYPE_CHECKING:
     from pystorage._sync import Lease
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 #: Worker threads of one storage in one event loop, unless told otherwise: as many as anyio has for all.
 THREADS: Final = 40
@@ -121,36 +124,39 @@ class Face(AsyncStorage[K, V]):
         return self._storage.timer
 
     @abstractmethod
-    async def _call(
+    async def _run(
         self, function: Callable[[], T], *, undo: Callable[[T], object] | None = None, must: bool = False
     ) -> T:
         """Call what may block; ``undo`` is given a result that nobody gets, ``must`` is done in any case."""
 
+    async def _call(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        return await self._run(partial(function, *arguments, **options))
+
     # ------------------------------------------------------------------ one key
 
     async def __getitem__(self, key: K) -> V:
-        return await self._call(lambda: self._storage[key])
+        return await self._call(operator.getitem, self._storage, key)
 
     async def get(self, key: K, default: Any = None) -> Any:
-        return await self._call(lambda: self._storage.get(key, default))
+        return await self._call(self._storage.get, key, default)
 
     async def set(self, key: K, value: V, *, ttl: float | None = None) -> None:
-        await self._call(lambda: self._storage.set(key, value, ttl=ttl))
+        await self._call(self._storage.set, key, value, ttl=ttl)
 
     async def delete(self, key: K) -> bool:
-        return await self._call(lambda: _deleted(self._storage, key))
+        return await self._call(_deleted, self._storage, key)
 
     async def contains(self, key: K) -> bool:
-        return await self._call(lambda: key in self._storage)
+        return await self._call(operator.contains, self._storage, key)
 
     async def size(self) -> int:
-        return await self._call(lambda: len(self._storage))
+        return await self._call(len, self._storage)
 
     async def pop(self, key: K, *default: Any) -> Any:
-        return await self._call(lambda: self._storage.pop(key, *default))
+        return await self._call(self._storage.pop, key, *default)
 
     async def setdefault(self, key: K, default: V) -> V:
-        return await self._call(lambda: self._storage.setdefault(key, default))
+        return await self._call(self._storage.setdefault, key, default)
 
     # ------------------------------------------------------------------ many keys
 
@@ -159,7 +165,7 @@ class Face(AsyncStorage[K, V]):
         """Iterate over what may block."""
 
     def keys(self) -> AsyncIterator[K]:
-        return self._each(lambda: iter(self._storage))
+        return self._each(partial(iter, self._storage))
 
     def items(self) -> AsyncIterator[tuple[K, V]]:
         return self._each(lambda: iter(self._storage.items()))
@@ -169,21 +175,21 @@ class Face(AsyncStorage[K, V]):
 
     def scan(self, prefix: str) -> AsyncIterator[K]:
         checked_prefix(prefix)
-        return self._each(lambda: self._storage.scan(prefix))
+        return self._each(partial(self._storage.scan, prefix))
 
     async def get_many(self, keys: Iterable[K]) -> dict[K, V]:
         asked = list(keys)  # what it is made of may be bound to this thread
-        return await self._call(lambda: self._storage.get_many(asked))
+        return await self._call(self._storage.get_many, asked)
 
     async def set_many(
         self, items: Mapping[K, V] | Iterable[tuple[K, V]], *, ttl: float | None = None
     ) -> None:
         given = list(pairs(items))
-        await self._call(lambda: self._storage.set_many(given, ttl=ttl))
+        await self._call(self._storage.set_many, given, ttl=ttl)
 
     async def delete_many(self, keys: Iterable[K]) -> int:
         asked = list(keys)
-        return await self._call(lambda: self._storage.delete_many(asked))
+        return await self._call(self._storage.delete_many, asked)
 
     async def clear(self) -> None:
         await self._call(self._storage.clear)
@@ -191,16 +197,16 @@ class Face(AsyncStorage[K, V]):
     # ------------------------------------------------------------------ life
 
     async def ttl(self, key: K) -> float | None:
-        return await self._call(lambda: self._storage.ttl(key))
+        return await self._call(self._storage.ttl, key)
 
     async def expires_at(self, key: K) -> float | None:
-        return await self._call(lambda: self._storage.expires_at(key))
+        return await self._call(self._storage.expires_at, key)
 
     async def expire(self, key: K, ttl: float | None) -> None:
-        await self._call(lambda: self._storage.expire(key, ttl))
+        await self._call(self._storage.expire, key, ttl)
 
     async def touch(self, key: K, ttl: float | None) -> bool:
-        return await self._call(lambda: self._storage.touch(key, ttl))
+        return await self._call(self._storage.touch, key, ttl)
 
     async def purge(self) -> int:
         return await self._call(self._storage.purge)
@@ -208,7 +214,7 @@ class Face(AsyncStorage[K, V]):
     # ------------------------------------------------------------------ atomic
 
     async def add(self, key: K, value: V, *, ttl: float | None = None) -> bool:
-        return await self._call(lambda: self._storage.add(key, value, ttl=ttl))
+        return await self._call(self._storage.add, key, value, ttl=ttl)
 
     async def swap(
         self,
@@ -218,10 +224,10 @@ class Face(AsyncStorage[K, V]):
         *,
         ttl: float | None | Literal[Sentinel.KEEP] = KEEP,
     ) -> bool:
-        return await self._call(lambda: self._storage.swap(key, old, new, ttl=ttl))
+        return await self._call(self._storage.swap, key, old, new, ttl=ttl)
 
     async def incr(self, key: K, by: int = 1, *, ttl: float | None = None) -> int:
-        return await self._call(lambda: self._storage.incr(key, by, ttl=ttl))
+        return await self._call(self._storage.incr, key, by, ttl=ttl)
 
     def lock(
         self, key: K, ttl: float, *, timeout: float | None = None
@@ -238,24 +244,23 @@ class Face(AsyncStorage[K, V]):
         pause = _FIRST_PAUSE
         while True:
             try:
-                manager, lease = await self._call(lambda: _entered(self._storage, key, ttl), undo=_left)
+                manager, lease = await self._run(partial(_entered, self._storage, key, ttl), undo=_left)
                 break
             except TimeoutError as error:
                 left = pause if limit is None else min(pause, limit - time.monotonic())
                 if left <= 0:
+                    where = f"{shown(key)} in {self._storage!r}"
                     raise TimeoutError(
-                        f"could not lock {key!r} in {self._storage!r}: somebody else held it for {timeout} s"
+                        f"could not lock {where}: somebody else held it for {timeout} s"
                     ) from error
             await sleep(left)
             pause = min(2 * pause, _LONGEST_PAUSE)
         try:
-            yield AsyncLease(
-                lease.name, lease.ttl, lease.token, lambda ttl: self._call(lambda: lease.extend(ttl))
-            )
+            yield AsyncLease(lease.name, lease.ttl, lease.token, partial(self._call, lease.extend))
         except BaseException as error:
-            await self._call(partial(manager.__exit__, type(error), error, error.__traceback__), must=True)
+            await self._run(partial(manager.__exit__, type(error), error, error.__traceback__), must=True)
             raise
-        await self._call(partial(manager.__exit__, None, None, None), must=True)
+        await self._run(partial(manager.__exit__, None, None, None), must=True)
 
     # ------------------------------------------------------------------ streams
 
@@ -264,11 +269,11 @@ class Face(AsyncStorage[K, V]):
 
     @asynccontextmanager
     async def _reading(self, key: K) -> AsyncIterator[ReadStream]:
-        file = await self._call(lambda: self._storage.open_read(key), undo=lambda file: file.close())
+        file = await self._run(partial(self._storage.open_read, key), undo=lambda file: file.close())
         try:
             yield ReadStream(file, self._call)
         finally:
-            await self._call(file.close, must=True)
+            await self._run(file.close, must=True)
 
     def open_write(self, key: K, *, ttl: float | None = None) -> AbstractAsyncContextManager[WriteStream]:
         checked_ttl(ttl)
@@ -276,15 +281,15 @@ class Face(AsyncStorage[K, V]):
 
     @asynccontextmanager
     async def _writing(self, key: K, ttl: float | None) -> AsyncIterator[WriteStream]:
-        manager, file = await self._call(
-            lambda: _writing(self._storage, key, ttl), undo=lambda opened: _given_up(opened[0])
+        manager, file = await self._run(
+            partial(_writing, self._storage, key, ttl), undo=lambda opened: _given_up(opened[0])
         )
         try:
             yield WriteStream(file, self._call)
         except BaseException as error:
-            await self._call(partial(manager.__exit__, type(error), error, error.__traceback__), must=True)
+            await self._run(partial(manager.__exit__, type(error), error, error.__traceback__), must=True)
             raise
-        await self._call(partial(manager.__exit__, None, None, None), must=True)
+        await self._run(partial(manager.__exit__, None, None, None), must=True)
 
     # ------------------------------------------------------------------ figures, lifecycle
 
@@ -295,7 +300,7 @@ class Face(AsyncStorage[K, V]):
         await self._call(self._storage.flush)
 
     async def close(self) -> None:
-        await self._call(self._storage.close, must=True)
+        await self._run(self._storage.close, must=True)
 
     def __repr__(self) -> str:
         return f"aio.wrap({self._storage!r})"
@@ -319,7 +324,7 @@ class ThreadedStorage(Face[K, V]):
         super().__init__(storage)
         self._limit = ThreadLimit(threads)
 
-    async def _call(
+    async def _run(
         self, function: Callable[[], T], *, undo: Callable[[T], object] | None = None, must: bool = False
     ) -> T:
         return await self._limit.run(function, undo=undo, must=must)
@@ -333,7 +338,7 @@ class ThreadedStorage(Face[K, V]):
                 iterator = begin()
             return list(islice(iterator, _BATCH))
 
-        return Batched(lambda: self._call(batch))
+        return Batched(partial(self._call, batch))
 
 
 class DirectStorage(Face[K, V]):
@@ -352,10 +357,13 @@ class DirectStorage(Face[K, V]):
         super().__init__(storage)
         self._get = storage.get
 
-    async def _call(
+    async def _run(
         self, function: Callable[[], T], *, undo: Callable[[T], object] | None = None, must: bool = False
     ) -> T:
         return function()
+
+    async def _call(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+        return function(*arguments, **options)
 
     def _each(self, begin: Callable[[], Iterator[T]]) -> AsyncIterator[T]:
         return Direct(begin)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Literal, TypeVar, cast
 
+from pystorage._arguments import added, check_addend, checked_lock_ttl
 from pystorage._typevars import K, V
 from pystorage.aio._iteration import Batched, Mapped
 from pystorage.aio._redisleases import AsyncRedisLeases
@@ -16,7 +17,7 @@ from pystorage.aio.faces import ThreadedStorage
 from pystorage.aio.lease import AsyncLease
 from pystorage.aio.streams import ReadStream, WriteStream
 from pystorage.codecs import Codec
-from pystorage.storage import ABSENT, KEEP, Sentinel, Stats, Timer, checked_prefix, checked_ttl, pairs
+from pystorage.storage import ABSENT, KEEP, Sentinel, Stats, Timer, checked_prefix, checked_ttl
 from pystorage.stores import _rediscommands as commands
 from pystorage.stores._rediserrors import RedisFailure, is_no_integer
 from pystorage.stores._redisnames import names_of, pattern
@@ -188,27 +189,11 @@ class RedisStorage(ThreadedStorage[K, V]):
         if not _native():
             await super().set_many(items, ttl=ttl)
             return
-        life = self._sync._life_of(checked_ttl(ttl))
-        self._sync._check_open()
-        waiting: dict[bytes, commands.Packed] = {}
-        size = 0
-        for key, value in pairs(items):
-            name = self._sync._write_name(key)[0]
-            data = self._sync._data(key, value, name)
-            place = self._at(name)
-            waiting[place] = commands.write(place, data, life)
-            size += len(data)
-            if len(waiting) == commands.BATCH or size >= commands.BATCH_BYTES:
-                await self._write_all(waiting)
-                waiting, size = {}, 0
-        if waiting:
-            await self._write_all(waiting)
-
-    async def _write_all(self, waiting: dict[bytes, commands.Packed]) -> None:
-        try:
-            await self._place.ask_all(list(waiting.items()), True)
-        except OSError as error:
-            self._sync._fail("write many keys", ABSENT, error)
+        for some in self._sync._writes(items, ttl):
+            try:
+                await self._place.ask_all(some, True)
+            except OSError as error:
+                self._sync._fail("write many keys", ABSENT, error)
 
     async def delete_many(self, keys: Iterable[K]) -> int:
         if not _native():
@@ -380,10 +365,7 @@ class RedisStorage(ThreadedStorage[K, V]):
             return await super().swap(key, old, new, ttl=ttl)
         if old is ABSENT:
             return await self.add(key, new, ttl=None if ttl is KEEP else ttl)
-        life = b"keep"
-        if ttl is not KEEP:
-            told = self._sync._life_of(checked_ttl(ttl))
-            life = b"" if told is None else b"%d" % told
+        life = self._sync._life_told(ttl)
         name = self._sync._write_name(key)[0]
         data = self._sync._data(key, new, name)
         try:
@@ -406,8 +388,7 @@ class RedisStorage(ThreadedStorage[K, V]):
     async def incr(self, key: K, by: int = 1, *, ttl: float | None = None) -> int:
         if not _native() or not self._sync._counts:
             return await super().incr(key, by, ttl=ttl)
-        if isinstance(by, bool) or not isinstance(by, int):
-            raise TypeError(f"by must be an int, not {type(by).__name__}")
+        check_addend(by)
         life = self._sync._life_of(checked_ttl(ttl))
         name = self._sync._write_name(key)[0]
         try:
@@ -434,12 +415,10 @@ class RedisStorage(ThreadedStorage[K, V]):
                 if await self._write_new(name, self._sync._data(key, by, name), life):
                     return by
                 continue
-            value: Any = self._sync._stored_value(key, name, found)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"could not add to {key!r}: its value is {type(value).__name__}, no int")
-            data = self._sync._data(key, value + by, name)
+            total = added(key, self._sync._stored_value(key, name, found), by)
+            data = self._sync._data(key, total, name)
             if await self._place.run(commands.SWAP, self._at(name), (found, data, b"keep"), False) == 1:
-                return value + by
+                return total
         raise self._sync._conflict("add to", key)
 
     def lock(
@@ -447,9 +426,7 @@ class RedisStorage(ThreadedStorage[K, V]):
     ) -> AbstractAsyncContextManager[AsyncLease]:
         if not _native():
             return super().lock(key, ttl, timeout=timeout)
-        seconds = checked_ttl(ttl)
-        if seconds is None:
-            raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
+        seconds = checked_lock_ttl(ttl)
         return self._leases.held(key, self._sync._write_name(key)[0], seconds, timeout)
 
     # ------------------------------------------------------------------ streams, lifecycle

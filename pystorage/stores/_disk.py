@@ -89,6 +89,21 @@ def check_plain(descriptor: int) -> os.stat_result:
     return found
 
 
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write bytes, all of them: the system may take fewer, as when a signal comes or a disk is nearly full.
+
+    Args:
+        descriptor: The open file.
+        data: The bytes.
+
+    Raises:
+        OSError: Not all could be written.
+    """
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
 def sync_folder(path: str) -> None:
     """Make the names in a folder survive a power cut.
 

@@ -6,11 +6,11 @@ import json
 import math
 import zlib
 from functools import cache
-from importlib import import_module
 from typing import Any, Final, cast
 
-from pystorage.errors import DecodeError, EncodeError, InvalidKeyError, MissingDependencyError
+from pystorage.errors import DecodeError, EncodeError, InvalidKeyError
 from pystorage.stores import _diskcacherows as rows
+from pystorage.stores._library import library
 
 #: The first integer that has more than 64 bits.
 LARGEST: Final = 2**63
@@ -43,7 +43,7 @@ def plain(value: object) -> Any:
     raise EncodeError(f"{type(value).__name__}: only text, bytes, int and float are plain; {_PICKLED}")
 
 
-def library() -> Any:
+def diskcache() -> Any:
     """Give the package ``diskcache``.
 
     Returns:
@@ -52,12 +52,7 @@ def library() -> Any:
     Raises:
         MissingDependencyError: It is not installed.
     """
-    try:
-        return import_module("diskcache")
-    except ImportError as error:
-        raise MissingDependencyError(
-            "DiskCacheStorage needs the package diskcache: pip install 'pystorage[diskcache]'"
-        ) from error
+    return library("diskcache", "DiskCacheStorage", "diskcache")
 
 
 @cache
@@ -70,7 +65,7 @@ def disks() -> dict[tuple[bool, str], type]:
     Raises:
         MissingDependencyError: The package ``diskcache`` is not installed.
     """
-    package = library()
+    package = diskcache()
 
     class DataDisk(package.Disk):  # type: ignore[misc, name-defined]
         trust = False

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pystorage.codecs import header
-from pystorage.stores._disk import check_plain
+from pystorage.stores._disk import check_plain, write_all
+from pystorage.stores._encoded import RawWriter
 
 _PIECE: Final = 1 << 16
 
@@ -73,7 +74,7 @@ class EntryReader(io.FileIO):
         return super().tell() - self._start
 
 
-class EntryWriter(io.RawIOBase):
+class EntryWriter(RawWriter):
     """Writes the value of an entry, and a header before it where one is needed.
 
     Args:
@@ -102,9 +103,6 @@ class EntryWriter(io.RawIOBase):
         self._failed = failed
         # What came first is held back until it is enough to tell whether it looks like a header.
         self._held: bytes | None = b""
-
-    def writable(self) -> bool:
-        return True
 
     def write(self, data: Any) -> int:
         with memoryview(data) as view:
@@ -156,7 +154,6 @@ class EntryWriter(io.RawIOBase):
             self._size += view.nbytes
             self._check(self._size)
         try:
-            while view:
-                view = view[os.write(self._descriptor, view) :]
+            write_all(self._descriptor, view)
         except OSError as error:
             self._failed(error)

@@ -210,7 +210,10 @@ class Folder:
             descriptor = self.open(name)
         except PermissionError:
             # Of another user, as in the system's temporary folder: it is there, like others in the listing.
-            return b"" if stat.S_ISREG(os.lstat(self.file(name)).st_mode) else None
+            try:
+                return b"" if stat.S_ISREG(os.lstat(self.file(name)).st_mode) else None
+            except FileNotFoundError:  # its owner has just removed it
+                return None
         except OSError as error:
             if error.errno in (errno.ELOOP, errno.EMLINK):
                 return None

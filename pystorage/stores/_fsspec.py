@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 from pystorage._sync import fork_safe_lock
 from pystorage.errors import MissingDependencyError
 from pystorage.naming import OWN
+from pystorage.stores._library import library
 
 #: Filesystems that are only read: archives, web pages, repositories.
 READ_ONLY: Final = frozenset(
@@ -91,7 +92,7 @@ class FilesystemFolder:
         """Give the filesystem of this process, connected."""
         if self._filesystem is not None and self._process == os.getpid():
             return self._filesystem
-        fsspec = _fsspec()
+        fsspec = library("fsspec.core", "FilesystemStorage", "fsspec")
         if self._filesystem is not None and self._process != os.getpid():
             _LEFT_TO_PARENT.append(self._filesystem)
         if not self._given:
@@ -311,12 +312,3 @@ def _has_own(filesystem: Any, method: str) -> bool:
         filesystem = filesystem.fs
     general = import_module("fsspec.spec").AbstractFileSystem
     return getattr(type(filesystem), method) is not getattr(general, method)
-
-
-def _fsspec() -> Any:
-    try:
-        return import_module("fsspec.core")
-    except ImportError as error:
-        raise MissingDependencyError(
-            "FilesystemStorage needs the package fsspec: pip install 'pystorage[fsspec]'"
-        ) from error

@@ -26,7 +26,7 @@ from zlib import crc32
 
 from pystorage._sync import lock_descriptor, open_shared, token_hex, unlock_descriptor
 from pystorage.errors import DecodeError
-from pystorage.stores._disk import BINARY, CLOSE_ON_EXEC, NO_FOLLOW, check_plain
+from pystorage.stores._disk import BINARY, CLOSE_ON_EXEC, NO_FOLLOW, check_plain, write_all
 from pystorage.stores._own import OwnFiles
 
 _FLAGS: Final[int] = (
@@ -213,7 +213,7 @@ class Journal:
 
     def _replace(self, line: bytes) -> None:
         with self._own.new_file() as file:
-            os.write(file.descriptor, line)
+            write_all(file.descriptor, line)
             file.complete(sync=False)
             os.replace(file.path, self._path)
 

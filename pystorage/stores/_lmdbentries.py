@@ -18,6 +18,7 @@ from pystorage.naming import Naming
 from pystorage.storage import ABSENT, Timer, checked_ttl, pairs
 from pystorage.stores import _lmdbindex as index
 from pystorage.stores._lmdbfile import SETTINGS, Database
+from pystorage.stores._local import LocalStorage
 
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ _SWEPT: Final = 8
 _PART: Final = 4000
 
 
-class LMDBEntries(ByteStorage[K, V]):
+class LMDBEntries(LocalStorage[K, V]):
     """A storage in an LMDB file as a mapping: the part of ``LMDBStorage`` that works on its entries.
 
     Args:

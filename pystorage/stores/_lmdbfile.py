@@ -18,8 +18,8 @@ from importlib import import_module
 from typing import Any, Final, TypeVar
 
 from pystorage._sync import fork_safe_lock, let_go_before_forks
-from pystorage.errors import MissingDependencyError
 from pystorage.stores._disk import CLOSE_ON_EXEC, NO_FOLLOW, make_folder, sync_folder
+from pystorage.stores._library import library
 from pystorage.stores._trust import check_ours_at, only_ours
 
 T = TypeVar("T")
@@ -64,23 +64,6 @@ class _Changed(Exception):
     """Somebody made a database since we looked."""
 
 
-def library() -> Any:
-    """Give the module ``lmdb``.
-
-    Returns:
-        The module.
-
-    Raises:
-        MissingDependencyError: It is not installed.
-    """
-    try:
-        return import_module("lmdb")
-    except ImportError as error:
-        raise MissingDependencyError(
-            "LMDBStorage needs the package lmdb: pip install 'pystorage[lmdb]'"
-        ) from error
-
-
 class Database:
     """One LMDB environment as its handles in this process share it.
 
@@ -98,7 +81,7 @@ class Database:
     """
 
     def __init__(self, path: str, sync: bool, trust: bool) -> None:
-        self._lmdb = library()
+        self._lmdb = library("lmdb", "LMDBStorage", "lmdb")
         self.path = path
         self.sync = sync
         self.users = 0
@@ -217,9 +200,15 @@ class Database:
     def _begin_later(self, **options: Any) -> Any:
         """Begin a transaction for a reader who finds the gate shut, when it is open again."""
         self.left()
-        with self.lock:
-            self.enter(None)
-            return self._ready().begin(**options)
+        entered = False
+        try:
+            with self.lock:
+                self.enter(None)
+                entered = True
+                return self._ready().begin(**options)
+        finally:
+            if not entered:  # the wait was interrupted, and whoever called this leaves once more
+                self.enter(None)
 
     # ------------------------------------------------------------------ writing
 

@@ -7,27 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, cast
 
 from pystorage._sync import fork_safe_lock
+from pystorage.stores._redisclient import LazyCluster
 from pystorage.stores._rediscommands import Packed, Script, packed
-from pystorage.stores._rediserrors import RedisFailure, refused
+from pystorage.stores._rediserrors import RedisFailure
 from pystorage.stores._redislinks import Errors, Links
-from pystorage.stores._redisplace import LazyCluster, RedisPlace, listed_by
+from pystorage.stores._redisplace import RedisPlace, listed_by
+from pystorage.stores._redisrouting import Asked, Route, granted, is_elsewhere
 
-# A key may move again while it is followed; the cluster may need a moment to agree on who has it.
-ATTEMPTS: Final = 12
-FIRST_PAUSE: Final = 0.02
-LONGEST_PAUSE: Final = 0.2
 ASKING: Final = packed(b"ASKING")
-
-MOVED: Final = ("MOVED", "MovedError")
-ASK: Final = ("ASK", "AskError")
-LATER: Final = (
-    "TRYAGAIN",
-    "TryAgainError",
-    "CLUSTERDOWN",
-    "ClusterDownError",
-    "MASTERDOWN",
-    "MasterDownError",
-)
 
 
 class ClusterPlace(RedisPlace):
@@ -57,14 +44,14 @@ class ClusterPlace(RedisPlace):
         whole = script.whole(place, *arguments)
         return self._followed(place, again, lambda links: links.run(script, place, arguments, again), whole)
 
-    def ask_all(self, commands: Sequence[tuple[bytes | str, Packed]], again: bool) -> list[Any]:
+    def ask_all(self, commands: Asked, again: bool) -> list[Any]:
         replies: list[Any] = [None] * len(commands)
         self._ask_nodes(commands, range(len(commands)), again, replies, once_more=again)
         return replies
 
     def _ask_nodes(
         self,
-        commands: Sequence[tuple[bytes | str, Packed]],
+        commands: Asked,
         numbers: Sequence[int],
         again: bool,
         replies: list[Any],
@@ -86,10 +73,8 @@ class ClusterPlace(RedisPlace):
                 self._ask_nodes(commands, mine, again, replies, once_more=False)
                 continue
             for number, reply in zip(mine, found, strict=True):
-                if isinstance(reply, self.errors.refusal):
-                    if not refused(reply, *MOVED, *ASK, *LATER):
-                        raise RedisFailure(reply) from reply
-                    reply = self.ask(*commands[number], again)  # it was not done
+                if is_elsewhere(reply, self.errors):
+                    reply = self.ask(*commands[number], again)
                 replies[number] = reply
 
     def groups(self, places: Sequence[bytes | str]) -> list[list[int]]:
@@ -102,7 +87,7 @@ class ClusterPlace(RedisPlace):
     def listed(self, pattern: bytes) -> Iterator[list[bytes]]:
         self.follow_changes()
         for node in self.primaries():
-            yield from listed_by(self._links_of(node), pattern)
+            yield from listed_by(self._links_of(node), self.errors, pattern)
 
     def close(self) -> None:
         with self._lock:
@@ -117,38 +102,20 @@ class ClusterPlace(RedisPlace):
 
     def _followed(self, place: bytes | str, again: bool, ask: Callable[[Links], Any], command: Packed) -> Any:
         """Ask the node that has a key, and then the one that it names."""
-        pause = FIRST_PAUSE
-        target: tuple[str, int] | None = None
-        for left in reversed(range(ATTEMPTS)):
+        route: Route | None = None
+        while True:
             try:
-                if target is None:
+                if route is None or route.target is None:
                     return ask(self._node_of(place)[1])
-                links = self._links_of(self.node_at(*target))
-                target = None
-                return self._asked_there(links, command, again)
+                links = self._links_of(self.node_at(*route.target))
+                return granted(links.ask_all([ASKING, command], again)[1:], self.errors)[0]
             except RedisFailure as failure:
-                error: Any = failure.error
-                if not left:
-                    raise
-                if refused(error, *MOVED):
-                    self.reload()
-                elif refused(error, *ASK):
-                    target = (error.host, error.port)
-                elif refused(error, *LATER):
-                    time.sleep(pause)  # the nodes are agreeing; nothing here could say when they have
-                    pause = min(2 * pause, LONGEST_PAUSE)
-                    self.reload()
-                elif isinstance(error, self.errors.unanswered) and again and left == ATTEMPTS - 1:
-                    self.reload()  # once: another may have taken its place
-                else:
-                    raise
-        raise AssertionError("not reached")
-
-    def _asked_there(self, links: Links, command: Packed, again: bool) -> Any:
-        reply = links.ask_all([ASKING, command], again)[1]
-        if isinstance(reply, self.errors.refusal):
-            raise RedisFailure(reply) from reply
-        return reply
+                route = route or Route(self.errors, again)
+                pause, moved = route.after(failure)
+            if pause:
+                time.sleep(pause)
+            if moved:
+                self.reload()
 
     def is_known(self) -> bool:
         """Tell whether the slots are known, so that nothing here has to ask.

@@ -15,6 +15,7 @@ from pystorage.stores import _rediscommands as commands
 from pystorage.stores._rediserrors import RedisFailure, meaning
 from pystorage.stores._redisnames import RedisNaming, all_plain_texts, names_of, pattern
 from pystorage.stores._redisplace import RedisPlace
+from pystorage.stores._redisrouting import Asked
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -197,6 +198,14 @@ class RedisEntries(ByteStorage[K, V]):
         return cast(V, self._decoded(key, data, name))
 
     def set_many(self, items: Mapping[K, V] | Iterable[tuple[K, V]], *, ttl: float | None = None) -> None:
+        for some in self._writes(items, ttl):
+            try:
+                self._place.ask_all(some, True)
+            except OSError as error:
+                self._fail("write many keys", ABSENT, error)
+
+    def _writes(self, items: Mapping[K, V] | Iterable[tuple[K, V]], ttl: float | None) -> Iterator[Asked]:
+        """Give the commands that write entries, as many at a time as are sent together."""
         life = self._life_of(checked_ttl(ttl))
         self._check_open()
         waiting: dict[bytes, commands.Packed] = {}
@@ -208,16 +217,10 @@ class RedisEntries(ByteStorage[K, V]):
             waiting[place] = commands.write(place, data, life)
             size += len(data)
             if len(waiting) == commands.BATCH or size >= commands.BATCH_BYTES:
-                self._write_all(waiting)
+                yield list(waiting.items())
                 waiting, size = {}, 0
         if waiting:
-            self._write_all(waiting)
-
-    def _write_all(self, waiting: dict[bytes, commands.Packed]) -> None:
-        try:
-            self._place.ask_all(list(waiting.items()), True)
-        except OSError as error:
-            self._fail("write many keys", ABSENT, error)
+            yield list(waiting.items())
 
     def delete_many(self, keys: Iterable[K]) -> int:
         self._check_open()

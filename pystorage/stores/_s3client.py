@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, Final
 
 from pystorage._sync import fork_safe_lock
-from pystorage.errors import MissingDependencyError
+from pystorage.stores._library import library
 
 # What a forked child has of its parent's connections: kept, since to give them up takes locks that a thread
 # of the parent may have held.
@@ -41,7 +41,7 @@ class Clients:
         self._client: Any = None
         self._process = 0
         if client is None:
-            _boto3()
+            library("boto3.session", "S3Storage", "s3")
 
     @property
     def is_ours(self) -> bool:
@@ -74,7 +74,7 @@ class Clients:
     def _made(self) -> Any:
         if self._given is not None:
             return self._given()
-        session = _boto3().Session()
+        session = library("boto3.session", "S3Storage", "s3").Session()
         config = import_module("botocore.config").Config(
             max_pool_connections=2 * THREADS, connect_timeout=10, user_agent_extra="pystorage"
         )
@@ -92,15 +92,6 @@ class Clients:
 
 def _is_function(client: Any) -> bool:
     return callable(client) and not hasattr(client, "meta")
-
-
-def _boto3() -> Any:
-    try:
-        return import_module("boto3.session")
-    except ImportError as error:
-        raise MissingDependencyError(
-            "S3Storage needs the package boto3: pip install 'pystorage[s3]'"
-        ) from error
 
 
 # The process that loaded this module: where it is another one, that was forked.

@@ -8,7 +8,7 @@ import os
 from typing import Any, Final
 
 from pystorage.errors import DecodeError
-from pystorage.stores._disk import READ_FLAGS, check_plain, sync_folder
+from pystorage.stores._disk import READ_FLAGS, check_plain, sync_folder, write_all
 from pystorage.stores._folder import Folder
 from pystorage.stores._trust import user
 
@@ -57,7 +57,7 @@ class Settings:
         with own.lock("settings"):
             values = {"format": _FORMAT, **self._load(), name: True}
             with own.new_file() as file:
-                os.write(file.descriptor, json.dumps(values, sort_keys=True).encode() + b"\n")
+                write_all(file.descriptor, json.dumps(values, sort_keys=True).encode() + b"\n")
                 # Whatever is promised of values: without a sound file here none of them could be read.
                 file.complete(sync=True)
                 os.replace(file.path, self._path)

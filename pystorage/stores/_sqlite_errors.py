@@ -22,7 +22,8 @@ _TO_ERRNO: Final = {
     18: errno.EFBIG,
     22: errno.EFBIG,
 }
-_TODO: Final[dict[int, str]] = {
+#: What to do about a failure of the file.
+TODO: Final[dict[int, str]] = {
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room within the quota",
     errno.EROFS: "the disk or the file is read-only: choose another folder",
@@ -63,24 +64,6 @@ class Closed(OSError):
     Raises:
         Nothing.
     """
-
-
-def reason(error: OSError) -> tuple[str, str]:
-    """Say why the place of a storage failed, and what to do.
-
-    Args:
-        error: The failure.
-
-    Returns:
-        Both, as parts of a sentence; the second may be empty.
-
-    Raises:
-        Nothing.
-    """
-    why = error.strerror or str(error)
-    if error.filename is not None:
-        why += f" ({error.filename!r})"
-    return why, _TODO.get(error.errno or 0, "")
 
 
 def is_busy(error: sqlite3.Error) -> bool:

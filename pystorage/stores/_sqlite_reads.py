@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, Final, TypeVar, cast
 
-from pystorage.bytestorage import ByteStorage
 from pystorage.codecs import Codec, header, label_of
 from pystorage.errors import DecodeError, IntegrityError, InvalidKeyError
 from pystorage.naming import Naming
 from pystorage.storage import ABSENT, Timer, checked_prefix
+from pystorage.stores._local import LocalStorage
 from pystorage.stores._sqlite_connections import Connections
 from pystorage.stores._sqlite_entries import Entries, select
 from pystorage.stores._valuefiles import ValueFiles
@@ -54,7 +54,7 @@ _MANY: Final = 10_000
 _BUFFER: Final = 1 << 17
 
 
-class TableReads(ByteStorage[K, V]):
+class TableReads(LocalStorage[K, V]):
     """The part of ``SQLiteStorage`` that reads entries.
 
     Args:

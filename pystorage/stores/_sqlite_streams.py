@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Callable
 from typing import Any
 
+from pystorage.stores._disk import write_all
+from pystorage.stores._encoded import RawWriter
 from pystorage.stores._own import NewFile
 from pystorage.stores._valuefiles import ValueFiles
 
 
-class ValueWriter(io.RawIOBase):
+class ValueWriter(RawWriter):
     """Takes the bytes of one value.
 
     Args:
@@ -40,9 +40,6 @@ class ValueWriter(io.RawIOBase):
         self.held = bytearray()
         self.file: NewFile | None = None
 
-    def writable(self) -> bool:
-        return True
-
     def write(self, data: Any) -> int:
         with memoryview(data) as view:
             size = view.nbytes
@@ -68,8 +65,7 @@ class ValueWriter(io.RawIOBase):
 
     def _write(self, view: memoryview) -> None:
         assert self.file is not None
-        while view:
-            view = view[os.write(self.file.descriptor, view) :]
+        write_all(self.file.descriptor, view)
 
     def discard(self) -> None:
         """Drop all of it, and what is still to be written.

@@ -25,6 +25,7 @@ from pystorage.stores._disk import (
     check_plain,
     make_folder,
     sync_folder,
+    write_all,
 )
 from pystorage.stores._own import NewFile
 from pystorage.stores._trust import check_ours
@@ -117,9 +118,7 @@ class ValueFiles:
         """
         file = self.new()
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(file.descriptor, view) :]
+            write_all(file.descriptor, data)
             self.complete(file)
         except BaseException:
             file.discard()

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
 from pystorage._typevars import K, V
-from pystorage.bytestorage import ByteStorage
 from pystorage.codecs import header
 from pystorage.errors import DecodeError
 from pystorage.stores._folder import Folder
+from pystorage.stores._local import LocalStorage
 from pystorage.stores._trust import Untrusted
 from pystorage.stores._verify import Broken, VerifyReport
 
@@ -27,7 +27,7 @@ class _Fault(Exception):
         self.movable = movable
 
 
-class VerifiedFiles(ByteStorage[K, V]):
+class VerifiedFiles(LocalStorage[K, V]):
     """A storage of files that can be verified.
 
     Raises:

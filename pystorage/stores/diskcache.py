@@ -6,24 +6,26 @@ import math
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar, Final, Literal, NoReturn, TypeVar, cast
 
+from pystorage._arguments import added, check_addend
 from pystorage._sync import fork_safe_lock
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, resolve_codec
 from pystorage.errors import (
     ClosedError,
+    ConflictError,
     DecodeError,
     EncodeError,
     InvalidKeyError,
     StorageError,
-    StorageProviderError,
     UnavailableError,
 )
 from pystorage.storage import ABSENT, KEEP, Capability, Sentinel, Stats, Storage, Timer, checked_ttl
 from pystorage.stores import _diskcacherows as rows
-from pystorage.stores._diskcachedisk import LARGEST, disks, library, plain
+from pystorage.stores._diskcachedisk import LARGEST, diskcache, disks, plain
+from pystorage.stores._local import absolute, folder_of, unusual
 from pystorage.stores._migration import MigrationReport, Refused, migrate
 from pystorage.urls import StorageURL, flag
 
@@ -32,6 +34,8 @@ __all__ = ["DiskCacheStorage", "MigrationReport", "Refused", "migrate"]
 T = TypeVar("T")
 Disk = Literal["plain", "json"]
 
+# A conditional write fails only because another one succeeded, or as two copies of the value are not equal.
+_ATTEMPTS: Final = 1000
 _ALIVE: Final = "(expire_time IS NULL OR expire_time > ?)"
 
 
@@ -90,7 +94,7 @@ class DiskCacheStorage(Storage[K, V]):
         disk: Disk | None = None,
         trust: bool = False,
     ) -> None:
-        self._package = library()
+        self._package = diskcache()
         path = path_or_cache
         if isinstance(path, (self._package.Cache, self._package.FanoutCache)):
             disk = _disk_of(path, disk)
@@ -99,8 +103,7 @@ class DiskCacheStorage(Storage[K, V]):
             raise TypeError(
                 f"path_or_cache must be a path, a diskcache.Cache or FanoutCache, not {type(path).__name__}"
             )
-        if not os.fspath(path):
-            raise ValueError("path is empty; write '.' for the current folder")
+        place = absolute(path)
         if disk not in (None, "plain", "json"):
             raise ValueError(f"disk must be 'plain', 'json' or None, not {disk!r}")
         self._codec = None if codec is None else resolve_codec(codec)
@@ -109,7 +112,7 @@ class DiskCacheStorage(Storage[K, V]):
                 "a codec that can run code needs trust=True here: nobody can tell who wrote to the database"
             )
         self._state: dict[str, Any] = {
-            "path_or_cache": os.path.abspath(os.fspath(path)),
+            "path_or_cache": place,
             "codec": self._codec,
             "disk": disk or "plain",
             "trust": trust,
@@ -118,18 +121,20 @@ class DiskCacheStorage(Storage[K, V]):
         # SQLite has locks of its own that a fork must not catch held, so one thread at a time is in there.
         self._lock = fork_safe_lock()
         kind = disks()[trust, self._state["disk"]]
-        with self._faults("open", ABSENT):
+        caches: list[Any] = []
+        with self._faults("open", ABSENT), ExitStack() as opened:
             # One by one, as FanoutCache would set their limits to what it was not told.
-            folders = rows.shards(self.path) or [self.path]
-            self._caches = [self._package.Cache(folder, disk=kind) for folder in folders]
+            for folder in rows.shards(self.path) or [self.path]:
+                cache = object.__new__(self._package.Cache)
+                opened.callback(_close, cache)  # one that cannot be opened has a connection, too
+                cache.__init__(folder, disk=kind)
+                caches.append(cache)
+            opened.pop_all()
+        self._caches = caches
 
     @classmethod
     def _url_place(cls, url: StorageURL) -> tuple[Any, ...]:
-        if url.host not in ("", "localhost") or not url.path:
-            raise StorageProviderError(
-                f"{url.scheme}: URLs name a folder on this machine, as in {url.scheme}:///var/cache/app"
-            )
-        return (url.path,)
+        return (folder_of(url),)
 
     @property
     def path(self) -> str:
@@ -289,13 +294,7 @@ class DiskCacheStorage(Storage[K, V]):
         return found[0]
 
     def ttl(self, key: K) -> float | None:
-        deadline = self.expires_at(key)
-        if deadline is None:
-            return None
-        left = deadline - self.timer()
-        if left <= 0:  # it ran out between the two looks at the clock
-            raise KeyError(key)
-        return left
+        return self._left(key, self.expires_at(key))
 
     def expire(self, key: K, ttl: float | None) -> None:
         seconds = checked_ttl(ttl)
@@ -340,7 +339,7 @@ class DiskCacheStorage(Storage[K, V]):
         seconds = None if ttl is KEEP else checked_ttl(ttl)
         place = self._write_key(key)
         data = self._encoded(key, new)
-        while True:
+        for _ in range(_ATTEMPTS):
             with self._faults("swap", key):
                 found = self._cache(place).get(place, default=ABSENT, retry=True)
             if found is ABSENT or self._decoded(key, found) != old:
@@ -348,24 +347,25 @@ class DiskCacheStorage(Storage[K, V]):
             # Compared outside of the transaction, as that may be anybody's code.
             if self._replace("swap", key, place, found, data, seconds, keep=ttl is KEEP):
                 return True
+        raise self._conflict("swap", key)
 
     def incr(self, key: K, by: int = 1, *, ttl: float | None = None) -> int:
-        if isinstance(by, bool) or not isinstance(by, int):
-            raise TypeError(f"by must be an int, not {type(by).__name__}")
+        check_addend(by)
         seconds = checked_ttl(ttl)
         place = self._write_key(key)
-        while True:
+        for _ in range(_ATTEMPTS):
             with self._faults("add to", key):
                 found = self._cache(place).get(place, default=ABSENT, retry=True)
-            total, value = by, None
-            if found is not ABSENT:
-                value = self._decoded(key, found)
-                if isinstance(value, bool) or not isinstance(value, int):
-                    raise TypeError(f"could not add to {key!r}: its value is {type(value).__name__}, no int")
-                total += value
+            total = by if found is ABSENT else added(key, self._decoded(key, found), by)
             data = self._encoded(key, total)
             if self._replace("add to", key, place, found, data, seconds, keep=found is not ABSENT):
                 return total
+        raise self._conflict("add to", key)
+
+    def _conflict(self, tried: str, key: object) -> ConflictError:
+        return self._error(
+            ConflictError, tried, key, f"others wrote it {_ATTEMPTS} times meanwhile", "try again"
+        )
 
     def _replace(
         self, tried: str, key: object, place: Any, found: Any, data: Any, ttl: float | None, *, keep: bool
@@ -446,20 +446,21 @@ class DiskCacheStorage(Storage[K, V]):
 
     def __repr__(self) -> str:
         state = self._state
-        settings = [repr(state["path_or_cache"])]
-        settings += [
-            f"{name}={state[name]!r}"
-            for name, usual in (("codec", None), ("disk", "plain"), ("trust", False))
-            if state[name] != usual
-        ]
+        usual = {"codec": None, "disk": "plain", "trust": False}
+        settings = [repr(state["path_or_cache"]), *unusual(state, usual)]
         limit = sum(one.size_limit for one in self._caches) if hasattr(self, "_caches") else None
         shown = "" if limit is None else f", size_limit of the folder {limit:.0f} B"
         return f"{type(self).__name__}({', '.join(settings)}{shown})"
 
 
+def _close(cache: Any) -> None:
+    if hasattr(cache, "_local"):
+        cache.close()
+
+
 def _disk_of(found: Any, disk: Disk | None) -> Disk:
     """Say which of its two kinds of disk an object of diskcache has."""
-    package = library()
+    package = diskcache()
     kind = found._disk if isinstance(found, package.FanoutCache) else type(found.disk)
     known: Disk | None = {package.Disk: "plain", package.JSONDisk: "json"}.get(kind)  # type: ignore[assignment]
     if disk is None and known is None:

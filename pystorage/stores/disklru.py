@@ -16,7 +16,8 @@ from pystorage.errors import CapacityError, DecodeError
 from pystorage.storage import ABSENT, Capability, Stats, Timer
 from pystorage.stores._bounded import BoundedFolder
 from pystorage.stores._folder import Folder
-from pystorage.stores.file import Durability, FileStorage
+from pystorage.stores._local import Durability, check_limit, unusual
+from pystorage.stores.file import FileStorage
 from pystorage.urls import flag, octal
 
 
@@ -94,8 +95,9 @@ class DiskLRUStorage(FileStorage[K, V]):
         mode: int = 0o600,
         trust: bool = False,
     ) -> None:
-        self._limit = _checked("limit", limit)
-        self._size_limit = _checked("size_limit", size_limit)
+        check_limit("limit", limit)
+        check_limit("size_limit", size_limit)
+        self._limit, self._size_limit = limit, size_limit
         if suffix == "":
             raise ValueError("a folder with a limit needs a suffix, to tell its files from those of others")
         self._hits = self._misses = self._sets = self._deletes = 0
@@ -366,23 +368,11 @@ class DiskLRUStorage(FileStorage[K, V]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         DiskLRUStorage.__init__(self, state.pop("path"), **state)
 
-    def __repr__(self) -> str:
-        limits = "".join(
-            f", {name}={value}"
-            for name, value in (("limit", self._limit), ("size_limit", self._size_limit))
-            if value is not None
-        )
-        path, rest = repr(self._state["path"]), super().__repr__().removeprefix(type(self).__name__)
-        return f"{type(self).__name__}({path}{limits}{rest.removeprefix('(' + path)}"
+    def _told(self) -> list[str]:
+        path, *others = super()._told()
+        limits = {"limit": self._limit, "size_limit": self._size_limit}
+        return [path, *unusual(limits, dict.fromkeys(limits)), *others]
 
 
 def _nothing(name: str) -> None:
     return None
-
-
-def _checked(name: str, limit: int | None) -> int | None:
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
-        raise TypeError(f"{name} must be an int or None, not {type(limit).__name__}")
-    if limit is not None and limit < 1:
-        raise ValueError(f"{name} must be at least 1, not {limit}; None is no limit")
-    return limit

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from functools import partial
 from typing import Any, BinaryIO, ClassVar, Final, Literal, NoReturn, cast
 
-from pystorage._sync import FileLeases, Lease
+from pystorage._sync import FileLeases
 from pystorage._typevars import K, V
 from pystorage.bytestorage import ByteStorage
 from pystorage.codecs import Codec, header, holds_integers, resolve_codec
@@ -19,22 +19,21 @@ from pystorage.errors import (
     DecodeError,
     IntegrityError,
     InvalidKeyError,
-    StorageProviderError,
-    UnavailableError,
 )
 from pystorage.naming import OWN, Naming, TreeNaming
-from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl, shown
+from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl
 from pystorage.stores._disk import folds_case
+from pystorage.stores._encoded import encoded
 from pystorage.stores._entryfile import EntryReader, EntryWriter
 from pystorage.stores._folder import Folder
+from pystorage.stores._local import Durability, absolute, folder_of
 from pystorage.stores._settings import Settings
 from pystorage.stores._tree import TreeFolder
-from pystorage.stores._trust import Untrusted, only_ours
+from pystorage.stores._trust import only_ours
 from pystorage.stores._verifyfiles import VerifiedFiles
 from pystorage.urls import StorageURL, flag, octal
 
 Layout = Literal["flat", "tree"]
-Durability = Literal["none", "process", "power"]
 
 _BUFFER: Final = 1 << 17
 _CAPABILITIES: Final = (
@@ -59,12 +58,6 @@ _TODO: Final[dict[int, str]] = {
     errno.ENOENT: "make the folder again, or open the storage anew",
     errno.EMFILE: "close files, or allow this process more of them",
 }
-
-_DISTRUST: Final = (
-    "if you know who wrote it, make the file yours alone (chown, chmod go-w); or sign values "
-    "(… | SignedCodec), or choose a codec that only reads data, such as JSON; trust=True runs whatever "
-    "others write there"
-)
 
 
 class FileStorage(VerifiedFiles[K, V]):
@@ -118,6 +111,7 @@ class FileStorage(VerifiedFiles[K, V]):
         "mode": octal,
         "trust": flag,
     }
+    _todo = _TODO
 
     def __init__(
         self,
@@ -133,7 +127,7 @@ class FileStorage(VerifiedFiles[K, V]):
     ) -> None:
         codec = resolve_codec(codec)
         self._state: dict[str, Any] = {
-            "path": os.path.abspath(os.fsdecode(path)),
+            "path": absolute(path),
             "codec": codec,
             "suffix": suffix,
             "layout": layout,
@@ -142,8 +136,6 @@ class FileStorage(VerifiedFiles[K, V]):
             "timer": timer,
             "trust": trust,
         }
-        if not os.fspath(path):
-            raise ValueError("path is empty; write '.' for the current folder")
         self._check_arguments()
         self._tree: TreeFolder | None = None
         try:
@@ -166,8 +158,7 @@ class FileStorage(VerifiedFiles[K, V]):
             self.capabilities |= Capability.STREAM
         if holds_integers(codec):
             self.capabilities |= Capability.INCR
-        failed = partial(_lock_failed, repr(self), self._naming)
-        self._leases = FileLeases(own.leases, timer, mode, own.make, failed)
+        self._leases = FileLeases(own.leases, timer, mode, own.make, self._lock_failed())
 
     def _flat_folder(self, place: str, suffix: str, mode: int, sync: bool) -> Folder:
         return Folder(place, suffix, mode, sync)
@@ -178,12 +169,11 @@ class FileStorage(VerifiedFiles[K, V]):
         return TreeNaming(self._state["suffix"], fold_case=fold_case)
 
     def _check_arguments(self) -> None:
+        super()._check_arguments()
         state = self._state
         suffix, mode = state["suffix"], state["mode"]
         if not isinstance(suffix, str):
             raise TypeError(f"suffix must be a str, not {type(suffix).__name__}")
-        if not callable(state["timer"]):
-            raise TypeError(f"timer must be a function that gives seconds, not {state['timer']!r}")
         if suffix and (not Naming().plain(suffix) or len(suffix) > 40):
             raise ValueError(
                 f"suffix must be at most 40 of [A-Za-z0-9._-], with no dot at its ends, not {suffix!r}"
@@ -192,8 +182,6 @@ class FileStorage(VerifiedFiles[K, V]):
             raise ValueError(f"layout must be 'flat' or 'tree', not {state['layout']!r}")
         if state["layout"] == "tree" and not suffix:
             raise ValueError("layout='tree' needs a suffix, to tell the file of 'a' from the folder of 'a/b'")
-        if state["durability"] not in ("none", "process", "power"):
-            raise ValueError(f"durability must be 'none', 'process' or 'power', not {state['durability']!r}")
         if not isinstance(mode, int) or mode & ~0o777 or mode & 0o600 != 0o600:
             raise ValueError(f"mode must be 0o600 … 0o777 and let the owner read and write, not {mode!r}")
         if state["codec"].runs_code and mode & 0o022 and not state["trust"]:
@@ -204,21 +192,7 @@ class FileStorage(VerifiedFiles[K, V]):
 
     @classmethod
     def _url_place(cls, url: StorageURL) -> tuple[Any, ...]:
-        if url.host not in ("", "localhost") or not url.path:
-            raise StorageProviderError(
-                f"{url.scheme}: URLs name a folder on this machine, as in {url.scheme}:///var/cache/app or "
-                f"{url.scheme}:cache"
-            )
-        return (url.path,)
-
-    @property
-    def path(self) -> str:
-        """The folder, absolute.
-
-        Raises:
-            Nothing.
-        """
-        return self._folder.path
+        return (folder_of(url),)
 
     # ------------------------------------------------------------------ primitives
 
@@ -311,12 +285,6 @@ class FileStorage(VerifiedFiles[K, V]):
 
     # ------------------------------------------------------------------ locks, streams
 
-    def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_ttl(ttl)
-        if seconds is None:
-            raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
-        return self._leases.held(self._write_name(key)[0], seconds, timeout, repr(self))
-
     def open_read(self, key: K) -> BinaryIO:
         if not self._codec.streams:
             return super().open_read(key)
@@ -372,19 +340,8 @@ class FileStorage(VerifiedFiles[K, V]):
                 failed,
                 partial(self._check_size, key),
             )
-            buffer = io.BufferedWriter(raw, _BUFFER)
-            file = self._codec.writer(cast(BinaryIO, buffer))
-            try:
+            with encoded(raw, self._codec) as file:
                 yield file
-                file.close()
-                if not buffer.closed:
-                    buffer.flush()
-                raw.finish()
-            except BaseException:
-                raw.discard()  # so that closing what is above it writes nothing more
-                file.close()
-                buffer.close()
-                raise
             try:
                 new.complete(self._folder.sync)
                 self._folder.put(new.path, place)
@@ -454,49 +411,9 @@ class FileStorage(VerifiedFiles[K, V]):
         super().close()
         self._folder.own.close()
 
-    def _fail(self, tried: str, key: object, error: OSError) -> NoReturn:
-        if isinstance(error, Untrusted):
-            why = (
-                f"{error.strerror}, so somebody else may have written it ({error.filename!r}), and a codec "
-                "that can run code would do as it says"
-            )
-            raise self._error(DecodeError, tried, key, why, _DISTRUST) from error
-        super()._fail(tried, key, error)
-
-    def _reason(self, error: OSError) -> tuple[str, str]:
-        return _reason(error)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return dict(self._state)
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         FileStorage.__init__(self, state.pop("path"), **state)
 
-    def __repr__(self) -> str:
-        state = self._state
-        settings = [repr(state["path"]), f"codec={state['codec']!r}", f"suffix={state['suffix']!r}"]
-        settings += [
-            f"{name}={state[name]!r}"
-            for name, usual in (("layout", "flat"), ("durability", "process"), ("trust", False))
-            if state[name] != usual
-        ]
-        if state["mode"] != 0o600:
-            settings.append(f"mode={state['mode']:#o}")
-        return f"{type(self).__name__}({', '.join(settings)})"
-
-
-def _reason(error: OSError) -> tuple[str, str]:
-    why = error.strerror or str(error)
-    if error.filename is not None:
-        why += f" ({error.filename!r})"
-    return why, _TODO.get(error.errno or 0, "")
-
-
-def _lock_failed(where: str, naming: Naming, name: str, error: OSError) -> NoReturn:
-    """Say that a lock could not be taken; without the storage, which would be kept alive by a circle."""
-    key = naming.key(name)
-    why, todo = _reason(error)
-    message = f"could not lock {shown(key)} in {where}: {why}{todo and '; '}{todo}"
-    failure = UnavailableError(message, storage=where, key=key)
-    failure.errno = error.errno
-    raise failure from error
+    def _told(self) -> list[str]:
+        mode = self._state["mode"]
+        return super()._told() + ([] if mode == 0o600 else [f"mode={mode:#o}"])

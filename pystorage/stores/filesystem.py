@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, NoReturn
 
+from pystorage._arguments import check_timer
 from pystorage._typevars import K, V
 from pystorage.bytestorage import ByteStorage
 from pystorage.codecs import Codec, header, resolve_codec
@@ -87,8 +88,7 @@ class FilesystemStorage(ByteStorage[K, V]):
             raise TypeError("path is for a filesystem object; a URL holds its folder itself")
         if not isinstance(url, str) and fsspec_options:
             raise TypeError("options are for a URL; a filesystem object has its own")
-        if not callable(timer):
-            raise TypeError(f"timer must be a function that gives seconds, not {timer!r}")
+        check_timer(timer)
         refuse_bare_pickles(codec, trust, "the folder")
         self._state: dict[str, Any] = {
             "url": url,

@@ -7,26 +7,23 @@ import os
 import time
 import weakref
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, ClassVar, Final, Literal, NoReturn, cast
+from typing import Any, ClassVar, Final, NoReturn
 
-from pystorage._sync import FileLeases, Lease
+from pystorage._sync import FileLeases
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, header, holds_integers, resolve_codec
-from pystorage.errors import DecodeError, StorageProviderError, UnavailableError
-from pystorage.naming import Naming
-from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl, shown
+from pystorage.errors import DecodeError
+from pystorage.storage import ABSENT, Capability, Stats, Timer
 from pystorage.stores import _lmdbindex as index
 from pystorage.stores._lmdbentries import LMDBEntries
 from pystorage.stores._lmdbfile import Closed, Damaged
 from pystorage.stores._lmdbhandles import closed, forgotten, opened
 from pystorage.stores._lmdbverify import verified
+from pystorage.stores._local import Durability, absolute, folder_of
 from pystorage.stores._trust import Untrusted
 from pystorage.stores._verify import VerifyReport
 from pystorage.urls import StorageURL, flag
-
-Durability = Literal["none", "process", "power"]
 
 _CAPABILITIES: Final = (
     Capability.BULK
@@ -101,6 +98,7 @@ class LMDBStorage(LMDBEntries[K, V]):
         "durability": str,
         "trust": flag,
     }
+    _todo = _TODO
 
     def __init__(
         self,
@@ -115,7 +113,7 @@ class LMDBStorage(LMDBEntries[K, V]):
     ) -> None:
         codec = resolve_codec(codec)
         self._state: dict[str, Any] = {
-            "path": os.path.abspath(os.fsdecode(path)),
+            "path": absolute(path),
             "codec": codec,
             "limit": limit,
             "size_limit": size_limit,
@@ -123,8 +121,6 @@ class LMDBStorage(LMDBEntries[K, V]):
             "timer": timer,
             "trust": trust,
         }
-        if not os.fspath(path):
-            raise ValueError("path is empty; write '.' for the current folder")
         self._check_arguments()
         super().__init__(codec, timer, limit, size_limit)
         self.capabilities = _CAPABILITIES
@@ -138,8 +134,8 @@ class LMDBStorage(LMDBEntries[K, V]):
             self._fail("open", path, error)
         self._give_back = weakref.finalize(self, forgotten, self._database)
         folder = os.path.join(self._database.path, "leases")
-        failed = partial(_lock_failed, repr(self), self._naming)
-        self._leases = FileLeases(folder, timer, 0o600, partial(os.makedirs, folder, 0o700, True), failed)
+        make = partial(os.makedirs, folder, 0o700, True)
+        self._leases = FileLeases(folder, timer, 0o600, make, self._lock_failed())
         if self._limited:
             try:
                 self._begin_order()
@@ -148,21 +144,6 @@ class LMDBStorage(LMDBEntries[K, V]):
                 if isinstance(error, OSError):
                     self._fail("open", path, error)
                 raise
-
-    def _check_arguments(self) -> None:
-        state = self._state
-        if not callable(state["timer"]):
-            raise TypeError(f"timer must be a function that gives seconds, not {state['timer']!r}")
-        if state["durability"] not in ("none", "process", "power"):
-            raise ValueError(f"durability must be 'none', 'process' or 'power', not {state['durability']!r}")
-        for name in ("limit", "size_limit"):
-            number = state[name]
-            if number is None:
-                continue
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise TypeError(f"{name} must be an int or None, not {type(number).__name__}")
-            if number < 1:
-                raise ValueError(f"{name} must be at least 1, not {number}; None is any number")
 
     def _begin_order(self) -> None:
         """Have the file keep the order, and be within the limits."""
@@ -177,29 +158,9 @@ class LMDBStorage(LMDBEntries[K, V]):
 
     @classmethod
     def _url_place(cls, url: StorageURL) -> tuple[Any, ...]:
-        if url.host not in ("", "localhost") or not url.path:
-            raise StorageProviderError(
-                f"{url.scheme}: URLs name a folder on this machine, as in {url.scheme}:///var/cache/app or "
-                f"{url.scheme}:cache"
-            )
-        return (url.path,)
-
-    @property
-    def path(self) -> str:
-        """The folder, absolute.
-
-        Raises:
-            Nothing.
-        """
-        return cast(str, self._state["path"])
+        return (folder_of(url),)
 
     # ------------------------------------------------------------------ locks, figures, lifecycle
-
-    def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_ttl(ttl)
-        if seconds is None:
-            raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
-        return self._leases.held(self._write_name(key)[0], seconds, timeout, repr(self))
 
     def stats(self) -> Stats:
         """Count the entries and their bytes.
@@ -311,41 +272,5 @@ class LMDBStorage(LMDBEntries[K, V]):
             self._check_open()
         super()._fail(tried, key, error)
 
-    def _reason(self, error: OSError) -> tuple[str, str]:
-        return _reason(error)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return dict(self._state)
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         LMDBStorage.__init__(self, state.pop("path"), **state)
-
-    def __repr__(self) -> str:
-        state = self._state
-        settings = [repr(state["path"]), f"codec={state['codec']!r}"]
-        settings += [
-            f"{name}={state[name]!r}"
-            for name, usual in (
-                ("limit", None), ("size_limit", None), ("durability", "process"), ("trust", False)
-            )
-            if state[name] != usual
-        ]  # fmt: skip
-        return f"{type(self).__name__}({', '.join(settings)})"
-
-
-def _reason(error: OSError) -> tuple[str, str]:
-    why = error.strerror or str(error)
-    if error.filename is not None:
-        why += f" ({error.filename!r})"
-    return why, _TODO.get(error.errno or 0, "")
-
-
-def _lock_failed(where: str, naming: Naming, name: str, error: OSError) -> NoReturn:
-    """Say that a lock could not be taken; without the storage, which would be kept alive by a circle."""
-    key = naming.key(name)
-    why, todo = _reason(error)
-    failure = UnavailableError(
-        f"could not lock {shown(key)} in {where}: {why}{todo and '; '}{todo}", storage=where, key=key
-    )
-    failure.errno = error.errno
-    raise failure from error

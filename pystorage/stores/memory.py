@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
+from pystorage._arguments import check_addend, checked_lock_ttl
 from pystorage._sync import Lease, ThreadLeases, fork_safe_lock
 from pystorage._typevars import K, V
 from pystorage.engine import Cache
@@ -90,13 +91,7 @@ class _Memory(Cache[K, V], Storage[K, V]):
         return self._expiry(key)
 
     def ttl(self, key: K) -> float | None:
-        deadline = self.expires_at(key)
-        if deadline is None:
-            return None
-        left = deadline - self._timer()
-        if left <= 0:  # it ran out between the two looks at the clock
-            raise KeyError(key)
-        return left
+        return self._left(key, self.expires_at(key))
 
     def expire(self, key: K, ttl: float | None) -> None:
         if not self._redate(key, checked_ttl(ttl), use=False):
@@ -127,14 +122,11 @@ class _Memory(Cache[K, V], Storage[K, V]):
         return self._swap(key, old, new, seconds, keep=ttl is KEEP)
 
     def incr(self, key: K, by: int = 1, *, ttl: float | None = None) -> int:
-        if isinstance(by, bool) or not isinstance(by, int):
-            raise TypeError(f"by must be an int, not {type(by).__name__}")
+        check_addend(by)
         return self._incr(key, int.__index__(by), self._seconds(ttl))
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_ttl(ttl)
-        if seconds is None:
-            raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
+        seconds = checked_lock_ttl(ttl)
         hash(key)
         # Any hashable object names a lock here, and equal ones name the same.
         return self._leases.held(cast(str, key), seconds, timeout, repr(self))

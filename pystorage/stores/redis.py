@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, ClassVar, Final, Literal, NoReturn, cast
 
+from pystorage._arguments import added, check_addend, check_timer, checked_lock_ttl
 from pystorage._sync import Lease
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, header, holds_integers, resolve_codec
@@ -28,7 +29,7 @@ from pystorage.stores._redisentries import RedisEntries
 from pystorage.stores._rediserrors import RedisFailure, is_no_integer, meaning
 from pystorage.stores._redisleases import RedisLeases
 from pystorage.stores._redisnames import checked_prefix_bytes
-from pystorage.stores._redisplace import Settings
+from pystorage.stores._redissettings import Settings
 from pystorage.urls import StorageURL, flag, made
 
 _CAPABILITIES: Final = (
@@ -110,8 +111,7 @@ class RedisStorage(RedisEntries[K, V]):
                 "(… | SignedCodec), or choose a codec that only reads data, such as JSON; trust=True runs "
                 "whatever others write there"
             )
-        if not callable(timer):
-            raise TypeError(f"timer must be a function that gives seconds, not {timer!r}")
+        check_timer(timer)
         self._settings = Settings(redis_client, url)
         self._state: dict[str, Any] = {
             "prefix": prefix,
@@ -210,10 +210,7 @@ class RedisStorage(RedisEntries[K, V]):
     ) -> bool:
         if old is ABSENT:
             return self.add(key, new, ttl=None if ttl is KEEP else ttl)
-        life = b"keep"
-        if ttl is not KEEP:
-            told = self._life_of(checked_ttl(ttl))
-            life = b"" if told is None else b"%d" % told
+        life = self._life_told(ttl)
         name = self._write_name(key)[0]
         data = self._data(key, new, name)
         try:
@@ -233,6 +230,13 @@ class RedisStorage(RedisEntries[K, V]):
             self._fail("swap", key, error)
         raise self._conflict("swap", key)
 
+    def _life_told(self, ttl: float | None | Literal[Sentinel.KEEP]) -> bytes:
+        """Give a time to live as ``SWAP`` takes it."""
+        if ttl is KEEP:
+            return b"keep"
+        life = self._life_of(checked_ttl(ttl))
+        return b"" if life is None else b"%d" % life
+
     def _stored_form(self, value: object, name: str) -> bytes | None:
         """Give the bytes that a value is most likely stored as; None where these would be another's."""
         try:
@@ -246,8 +250,7 @@ class RedisStorage(RedisEntries[K, V]):
     def incr(self, key: K, by: int = 1, *, ttl: float | None = None) -> int:
         if not self._counts:
             return Storage.incr(self, key, by, ttl=ttl)
-        if isinstance(by, bool) or not isinstance(by, int):
-            raise TypeError(f"by must be an int, not {type(by).__name__}")
+        check_addend(by)
         life = self._life_of(checked_ttl(ttl))
         name = self._write_name(key)[0]
         try:
@@ -275,11 +278,9 @@ class RedisStorage(RedisEntries[K, V]):
                 if self._write_new(name, self._data(key, by, name), life):
                     return by
                 continue
-            value: Any = self._stored_value(key, name, found)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise TypeError(f"could not add to {key!r}: its value is {type(value).__name__}, no int")
-            if self._write_if(name, found, self._data(key, value + by, name)):
-                return value + by
+            total = added(key, self._stored_value(key, name, found), by)
+            if self._write_if(name, found, self._data(key, total, name)):
+                return total
         raise self._conflict("add to", key)
 
     def _conflict(self, tried: str, key: object) -> ConflictError:
@@ -288,9 +289,7 @@ class RedisStorage(RedisEntries[K, V]):
         )
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_ttl(ttl)
-        if seconds is None:
-            raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
+        seconds = checked_lock_ttl(ttl)
         return self._leases.held(self._write_name(key)[0], seconds, timeout, repr(self))
 
     # ------------------------------------------------------------------ lifecycle

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, BinaryIO, ClassVar, Final, NoReturn, cast
 
+from pystorage._arguments import check_timer, checked_lock_ttl
 from pystorage._sync import Lease
 from pystorage._typevars import K, V
 from pystorage.bytestorage import ByteStorage
@@ -119,8 +120,7 @@ class S3Storage(ByteStorage[K, V]):
                 "endpoint_url must be a server alone, without user, password and options; credentials are "
                 "given where boto3 looks for them"
             )
-        if not callable(timer):
-            raise TypeError(f"timer must be a function that gives seconds, not {timer!r}")
+        check_timer(timer)
         refuse_bare_pickles(codec, trust, "a bucket")
         if client is not None and not callable(client):
             theirs = client.meta.region_name, endpoint_of(client)
@@ -359,9 +359,7 @@ class S3Storage(ByteStorage[K, V]):
     # ------------------------------------------------------------------ locks, streams
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_ttl(ttl)
-        if seconds is None:
-            raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
+        seconds = checked_lock_ttl(ttl)
         name = self._write_name(key)[0]
         if not self._kept.writes:
             return super().lock(key, ttl, timeout=timeout)

@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any, BinaryIO, ClassVar, Final, Literal, NoReturn, cast
+from typing import Any, BinaryIO, ClassVar, Final, NoReturn
 
-from pystorage._sync import Lease
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, holds_integers, resolve_codec
-from pystorage.errors import DecodeError, StorageProviderError, UnavailableError
-from pystorage.naming import Naming
-from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl, shown
+from pystorage.errors import DecodeError, StorageProviderError
+from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl
+from pystorage.stores._encoded import encoded
+from pystorage.stores._local import Durability, absolute
 from pystorage.stores._network import warn_of_network
 from pystorage.stores._sqlite_connections import Connections
 from pystorage.stores._sqlite_entries import Done, Entries
-from pystorage.stores._sqlite_errors import Closed, Unreadable, reason
+from pystorage.stores._sqlite_errors import TODO, Closed, Unreadable
 from pystorage.stores._sqlite_leases import TableLeases
 from pystorage.stores._sqlite_place import VALUES, check_place, make_place
 from pystorage.stores._sqlite_schema import has_order, is_new, make_order, make_tables, use_log
 from pystorage.stores._sqlite_streams import ValueWriter
 from pystorage.stores._sqlite_table import TableStorage
 from pystorage.stores._sqlite_verify import named_files, verified
-from pystorage.stores._trust import Untrusted
 from pystorage.stores._valuefiles import ValueFiles
 from pystorage.stores._verify import VerifyReport
 from pystorage.urls import StorageURL, flag
-
-Durability = Literal["none", "process", "power"]
 
 _CAPABILITIES: Final = (
     Capability.BULK
@@ -50,12 +46,6 @@ _LOG: Final = 16 << 20
 _BUFFER: Final = 1 << 17
 #: The most bytes of a value that are kept in the database itself.
 LARGE: Final = 64 << 10
-
-_DISTRUST: Final = (
-    "if you know who wrote it, make the file and its folder yours alone (chown, chmod go-w); or sign values "
-    "(… | SignedCodec), or choose a codec that only reads data, such as JSON; trust=True runs whatever "
-    "others write there"
-)
 
 
 class SQLiteStorage(TableStorage[K, V]):
@@ -119,6 +109,8 @@ class SQLiteStorage(TableStorage[K, V]):
         "timeout": float,
         "large": int,
     }
+    _todo = TODO
+    _to_own = "the file and its folder"
 
     def __init__(
         self,
@@ -134,10 +126,8 @@ class SQLiteStorage(TableStorage[K, V]):
         large: int = LARGE,
     ) -> None:
         codec = resolve_codec(codec)
-        if not os.fspath(path):
-            raise ValueError("path is empty; name the file of the database")
         self._state: dict[str, Any] = {
-            "path": os.path.abspath(os.fsdecode(path)),
+            "path": absolute(path, "name the file of the database"),
             "codec": codec,
             "limit": limit,
             "size_limit": size_limit,
@@ -163,20 +153,13 @@ class SQLiteStorage(TableStorage[K, V]):
             self._fail("open", path, error)
 
     def _check_arguments(self) -> None:
-        state = self._state
-        if not callable(state["timer"]):
-            raise TypeError(f"timer must be a function that gives seconds, not {state['timer']!r}")
-        if state["durability"] not in _SYNCHRONOUS:
-            raise ValueError(f"durability must be 'none', 'process' or 'power', not {state['durability']!r}")
-        for name, least in (("limit", 1), ("size_limit", 1), ("large", 0)):
-            number = state[name]
-            if number is None and name != "large":
-                continue
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise TypeError(f"{name} must be a whole number, not {type(number).__name__}")
-            if number < least:
-                raise ValueError(f"{name} must be at least {least}, not {number}")
-        checked_ttl(state["timeout"], name="timeout")
+        super()._check_arguments()
+        large = self._state["large"]
+        if isinstance(large, bool) or not isinstance(large, int):
+            raise TypeError(f"large must be an int, not {type(large).__name__}")
+        if large < 0:
+            raise ValueError(f"large must be at least 0, not {large}")
+        checked_ttl(self._state["timeout"], name="timeout")
 
     def _open(self, place: str) -> None:
         state = self._state
@@ -198,8 +181,7 @@ class SQLiteStorage(TableStorage[K, V]):
         except BaseException:
             self._connections.leave(self._handle)
             raise
-        failed = partial(_lock_failed, repr(self), self._naming)
-        self._leases = TableLeases(self._connections, self._files, self._timer, failed)
+        self._leases = TableLeases(self._connections, self._files, self._timer, self._lock_failed())
         warn_of_network(place, "a database of SQLite")
 
     def _prepare(self) -> None:
@@ -238,22 +220,7 @@ class SQLiteStorage(TableStorage[K, V]):
         # sqlite:////var/cache is what others write for the same.
         return ("/" + url.path.lstrip("/") if url.path.startswith("//") else url.path,)
 
-    @property
-    def path(self) -> str:
-        """The file, absolute.
-
-        Raises:
-            Nothing.
-        """
-        return cast(str, self._state["path"])
-
     # ------------------------------------------------------------------ locks, streams
-
-    def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_ttl(ttl)
-        if seconds is None:
-            raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
-        return self._leases.held(self._write_name(key)[0], seconds, timeout, repr(self))
 
     def open_read(self, key: K) -> BinaryIO:
         if not self._codec.streams:
@@ -284,18 +251,8 @@ class SQLiteStorage(TableStorage[K, V]):
         except OSError as error:
             failed(error)
         raw = ValueWriter(self._files, self._large, partial(self._check_size, key), failed)
-        buffer = io.BufferedWriter(raw, _BUFFER)
-        file = self._codec.writer(cast(BinaryIO, buffer))
-        try:
+        with encoded(raw, self._codec) as file:
             yield file
-            file.close()
-            if not buffer.closed:
-                buffer.flush()
-        except BaseException:
-            raw.discard()  # so that closing what is above it writes nothing more
-            file.close()
-            buffer.close()
-            raise
         if raw.file is None:
             self._store("write", key, name, bytes(raw.held), self._deadline(ttl))
         else:
@@ -368,12 +325,6 @@ class SQLiteStorage(TableStorage[K, V]):
         super().close()
 
     def _fail(self, tried: str, key: object, error: OSError) -> NoReturn:
-        if isinstance(error, Untrusted):
-            why = (
-                f"{error.strerror}, so somebody else may have written it ({error.filename!r}), and a codec "
-                "that can run code would do as it says"
-            )
-            raise self._error(DecodeError, tried, key, why, _DISTRUST) from error
         if isinstance(error, Unreadable):
             raise self._error(DecodeError, tried, key, error, error.todo) from error
         if isinstance(error, Closed):
@@ -381,28 +332,5 @@ class SQLiteStorage(TableStorage[K, V]):
             self._check_open()
         super()._fail(tried, key, error)
 
-    def _reason(self, error: OSError) -> tuple[str, str]:
-        return reason(error)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return dict(self._state)
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         SQLiteStorage.__init__(self, state.pop("path"), **state)
-
-    def __repr__(self) -> str:
-        state = self._state
-        settings = [repr(state["path"]), f"codec={state['codec']!r}"]
-        usual = {"limit": None, "size_limit": None, "durability": "process", "trust": False, "timeout": 60.0}
-        settings += [f"{name}={state[name]!r}" for name in usual if state[name] != usual[name]]
-        return f"{type(self).__name__}({', '.join(settings)})"
-
-
-def _lock_failed(where: str, naming: Naming, name: str, error: OSError) -> NoReturn:
-    """Say that a lock could not be taken; without the storage, which would be kept alive by a circle."""
-    key = naming.key(name)
-    why, todo = reason(error)
-    message = f"could not lock {shown(key)} in {where}: {why}{todo and '; '}{todo}"
-    failure = UnavailableError(message, storage=where, key=key)
-    failure.errno = error.errno
-    raise failure from error

@@ -146,13 +146,7 @@ class TimedMapping(Storage[K, V]):
         return entry.deadline
 
     def ttl(self, key: K) -> float | None:
-        deadline = self.expires_at(key)
-        if deadline is None:
-            return None
-        left = deadline - self._timer()
-        if left <= 0:  # it ran out between the two looks at the clock
-            raise KeyError(key)
-        return left
+        return self._left(key, self.expires_at(key))
 
     def expire(self, key: K, ttl: float | None) -> None:
         seconds = checked_ttl(ttl)

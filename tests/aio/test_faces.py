@@ -142,3 +142,16 @@ def test_the_async_storage_of_redis_is_found_by_name() -> None:
     assert aio.RedisStorage.__module__ == "pystorage.aio.redis"
     with pytest.raises(AttributeError, match="nothing"):
         aio.nothing  # noqa: B018
+
+
+def test_a_lock_that_is_held_is_told_of_any_key() -> None:
+    """Python writes integers of so many digits in no text, and says so by an error of its own."""
+    face = aio.wrap(MemoryStorage())
+
+    async def main() -> None:
+        async with face.lock(10**5000, 5):
+            with pytest.raises(TimeoutError, match="somebody else held it"):
+                async with face.lock(10**5000, 5, timeout=0.001):
+                    pass
+
+    anyio.run(main)

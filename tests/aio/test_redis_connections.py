@@ -11,17 +11,20 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 import redis
 
-from pystorage import RedisStorage, UnavailableError, aio
+from pystorage import ClosedError, RedisStorage, UnavailableError, aio
+from pystorage.aio._redisplace import AsyncServer
 from pystorage.aio.faces import ThreadedStorage
 from pystorage.aio.redis import RedisStorage as AsyncRedisStorage
+from pystorage.stores._rediscommands import packed
 from pystorage.testing import FakeClock
 from tests.aio.test_machine import machine, settings
+from tests.servers.flaky import FlakyProxy
 from tests.servers.redis import (
     GuardedServer,
     RedisServer,
@@ -300,3 +303,92 @@ def test_both_faces_see_the_same(redis_clock: TurnedServer, backend: str) -> Non
         run_state_machine_as_test(
             machine(make, portal), settings=settings(max_examples=10, stateful_step_count=20)
         )
+
+
+def test_a_cancelled_command_is_not_what_ends_a_later_one(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pystorage.aio._redislinks._GRACE", 0.02)
+    ping = packed(b"PING")
+
+    async def main() -> None:
+        with FlakyProxy(redis_server.port) as proxy:
+            storage: AsyncRedisStorage[str, int] = AsyncRedisStorage(url=f"redis://localhost:{proxy.port}")
+            link = cast(AsyncServer, storage._place)._here()._new()
+            await link.connect()
+            proxy.deaf.set()
+            task = asyncio.ensure_future(link.ask([ping]))
+            await asyncio.sleep(0.02)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            proxy.well()
+            await link.connect()
+            proxy.deaf.set()
+            task = asyncio.ensure_future(link.ask([ping]))
+            await asyncio.sleep(0.02)
+            proxy.tear()
+            with pytest.raises(link.errors.lost):
+                await task
+            await storage.close()
+
+    run(main)
+
+
+def test_a_cancelled_write_ends_although_the_server_reads_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pystorage.aio._redislinks._GRACE", 0.05)
+
+    async def main() -> None:
+        storage: AsyncRedisStorage[str, bytes] = AsyncRedisStorage(
+            redis.Redis(port=server.port, socket_timeout=None), codec="bytes"
+        )
+        await storage.set("key", b"")
+        os.kill(server.pid, signal.SIGSTOP)
+        task = asyncio.ensure_future(storage.set("key", bytes(32 << 20)))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        try:
+            done, _ = await asyncio.wait([task], timeout=5)
+            assert done
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        assert task.cancelled()
+        await storage.close()
+
+    with redis_at(tmp_path) as server:
+        run(main)
+
+
+def test_what_is_asked_while_all_is_closed_leaves_nothing_open(tmp_path: Path) -> None:
+    async def main() -> None:
+        storage: AsyncRedisStorage[str, int] = AsyncRedisStorage(url=f"{server.url}?client_name=late")
+        await storage.set("key", 1)
+        links = cast(AsyncServer, storage._place)._here()
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            task = asyncio.ensure_future(storage.get("key"))
+            await asyncio.sleep(0.02)
+            await storage.close()
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        with suppress(UnavailableError, ClosedError):
+            await task
+        until(lambda: clients(server, "late") == 0)
+        assert not links._idle
+
+    with redis_at(tmp_path) as server:
+        run(main)
+
+
+def test_a_loop_that_ends_while_all_is_closed(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage: AsyncRedisStorage[str, int] = AsyncRedisStorage(url=redis_server.url, prefix="ends:")
+    other = asyncio.new_event_loop()
+    other.run_until_complete(storage.set("key", 1))
+    other.run_until_complete(other.shutdown_asyncgens())
+    other.close()
+    monkeypatch.setattr(other, "is_closed", lambda: False)  # as it was when somebody looked
+    anyio.run(storage.close)

@@ -11,6 +11,9 @@ import pystorage
 
 PACKAGE = Path(pystorage.__file__).parent
 
+# Functions that import the module of which they are given the name.
+_LOADERS = ("import_module", "__import__", "library")
+
 #: The units of the package, from the ground up: a file or a folder right below it.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "_typevars"}),
@@ -39,6 +42,7 @@ TOP = len(LAYERS) - 1
 WITHIN = frozenset(
     {
         ("naming", "keys"),
+        ("bytestorage", "_arguments"),
         ("bytestorage", "_byteentries"),
         ("bytestorage", "storage"),
         ("bytestorage", "_sync"),
@@ -50,6 +54,7 @@ WITHIN = frozenset(
         ("storage", "_arguments"),
         ("storage", "_sync"),
         ("storage", "urls"),
+        ("_sync", "_arguments"),
         ("_hooks", "_terms"),
         ("_hooks", "_arguments"),
         ("_hooks", "_sync"),
@@ -118,7 +123,7 @@ def _targets(node: ast.AST, package: str) -> Iterator[str]:
         for alias in node.names:
             # What is imported from the package itself may be one of its modules.
             yield f"{base}.{alias.name}" if base == "pystorage" else base
-    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(_LOADERS):
         match node.args:
             case [ast.Constant(value=str(name)), *_]:
                 yield name

@@ -31,6 +31,9 @@ needs_root = pytest.mark.skipif(
 )
 
 
+needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files cannot be listed here")
+
+
 def own(place: Path | str, suffix: str = "storage") -> Path:
     """The folder of the storage's own files."""
     return Path(place, f"%pystorage.{suffix}.own")
@@ -47,6 +50,15 @@ def entries(place: Path | str) -> list[str]:
     root = Path(place)
     found = (path.relative_to(root) for path in root.rglob("*"))
     return sorted(str(path) for path in found if not path.parts[0].startswith("%pystorage"))
+
+
+def open_at(path: Path) -> int:
+    """How many files this process has open whose paths begin so."""
+    found = 0
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            found += os.readlink(f"/proc/self/fd/{number}").startswith(str(path))
+    return found
 
 
 def open_files() -> int:

@@ -17,6 +17,7 @@ import pytest
 import pystorage
 from pystorage.errors import (
     ClosedError,
+    ConflictError,
     DecodeError,
     EncodeError,
     InvalidKeyError,
@@ -26,6 +27,7 @@ from pystorage.errors import (
 from pystorage.keys import Key
 from pystorage.storage_provider import StorageProvider
 from pystorage.stores.diskcache import DiskCacheStorage
+from tests.stores.files import needs_proc, open_at
 
 
 class Bomb:
@@ -293,3 +295,34 @@ def test_without_the_package_it_says_which_extra(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "diskcache", None)
     with pytest.raises(MissingDependencyError, match=r"pystorage\[diskcache\]"):
         DiskCacheStorage(tmp_path)
+
+
+class _Own:
+    """Equal to nothing but itself, and so to no copy of it."""
+
+
+class _Any:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+def test_a_swap_of_what_equals_no_copy_of_it_comes_to_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pystorage.stores.diskcache._ATTEMPTS", 3)
+    with DiskCacheStorage[str, object](tmp_path, trust=True) as storage:
+        storage["key"] = _Own()
+        with pytest.raises(ConflictError, match="3 times"):
+            storage.swap("key", _Any(), 1)
+
+
+@needs_proc
+def test_a_broken_shard_leaves_no_other_open(tmp_path: Path) -> None:
+    diskcache.FanoutCache(str(tmp_path), shards=3).close()
+    (tmp_path / "002" / "cache.db").write_bytes(b"no database " * 400)
+    with pytest.raises(DecodeError):
+        DiskCacheStorage(tmp_path)
+    assert open_at(tmp_path) == 0

@@ -9,7 +9,7 @@ import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -357,3 +357,27 @@ def test_pipes_under_the_names_of_own_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "%pystorage.storage.settings")
     with pytest.raises(UnavailableError, match="no plain file"):
         FileStorage(tmp_path)
+
+
+def test_settings_are_whole_where_the_system_takes_few_bytes_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr("os.write", lambda file, data: write(file, data[:7]))
+    storage = FileStorage[str, int](tmp_path)
+    storage.set("key", 1, ttl=60)
+    assert FileStorage[str, int](tmp_path)["key"] == 1
+
+
+def test_a_file_of_somebody_else_that_goes_while_it_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = FileStorage[str, int](tmp_path)
+
+    def goes(name: str) -> NoReturn:
+        os.unlink(storage._folder.file(name))
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+
+    storage["key"] = 1
+    monkeypatch.setattr(storage._folder, "open", goes)
+    assert "key" not in storage

@@ -308,3 +308,11 @@ def test_plain_files_hold_the_value_and_nothing_else(tmp_path: Path, codec: str)
     storage["some_key"] = {"text": "Hello World!"}
     data = (tmp_path / "some_key.storage").read_bytes()
     assert (json if codec == "json" else pickle).loads(data) == {"text": "Hello World!"}  # type: ignore[attr-defined]
+
+
+def test_an_error_of_counting_tells_a_key_that_no_text_shows(tmp_path: Path) -> None:
+    """Python writes integers of so many digits in no text, and says so by an error of its own."""
+    storage = FileStorage[Any, Any](tmp_path)
+    storage[10**5000] = "text"
+    with pytest.raises(TypeError, match="no int"):
+        storage.incr(10**5000)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -37,6 +39,37 @@ def number_of(data: bytes) -> int:
 
 
 # -------------------------------------------------------------------- growing
+
+
+def test_an_interrupted_wait_of_a_reader_is_told_as_it_is(tmp_path: Path) -> None:
+    """While the gate is shut, a reader waits for the writer; who interrupts it must meet no other error."""
+    storage = LMDBStorage[str, int](tmp_path)
+    storage["key"] = 1
+    database = storage._database
+    shut, go_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with database.lock, database._alone():
+            shut.set()
+            go_on.wait(10)
+
+    def interrupt(*_: object) -> None:
+        raise InterruptedError("enough")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        assert shut.wait(10)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(InterruptedError):
+            database.read(database.seen)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        go_on.set()
+        writer.join(10)
+    assert not database._inside
+    assert storage["key"] == 1
 
 
 def test_it_grows_under_writers_and_readers_without_losing_a_write(tmp_path: Path, small_map: None) -> None:

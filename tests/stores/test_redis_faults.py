@@ -343,3 +343,12 @@ def test_a_listing_begins_anew_when_its_connection_is_lost(well: RedisServer, pr
     for batch in listing:
         found.update(batch)
     assert len(found) == 5_000
+
+
+def test_a_listing_comes_to_an_end_where_its_connection_is_lost_each_time(
+    well: RedisServer, proxy: FlakyProxy
+) -> None:
+    storage = storage_at(proxy.port)
+    storage.set_many({f"key {number}": number for number in range(5_000)})
+    with pytest.raises(OSError, match="lost 3 times"):
+        list(map(lambda _: proxy.tear(), storage._place.listed(b"pystorage:*")))

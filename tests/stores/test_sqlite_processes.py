@@ -16,6 +16,7 @@ import pytest
 from pystorage.errors import ClosedError
 from pystorage.stores.sqlite import SQLiteStorage
 from pystorage.testing.parallel import Child, Line, in_background, in_processes, in_threads
+from tests.stores.files import needs_proc, open_at
 
 Store = SQLiteStorage[Any, Any]
 
@@ -23,20 +24,6 @@ Store = SQLiteStorage[Any, Any]
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "x.db"
-
-
-def open_files(path: Path) -> int:
-    """How many files of a database this process has open."""
-    found = 0
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            found += os.readlink(f"/proc/self/fd/{number}").startswith(str(path))
-        except FileNotFoundError:
-            continue
-    return found
-
-
-needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="open files cannot be listed here")
 
 
 def test_many_open_it_for_the_first_time(path: Path) -> None:
@@ -125,14 +112,14 @@ def test_threads_that_end_leave_nothing_open(path: Path) -> None:
             storage[f"{threading.get_ident()} {number}"] = number
 
     in_threads(*[use] * 20)
-    opened = open_files(path)
+    opened = open_at(path)
     for _ in range(3):
         in_threads(*[use] * 20)
     assert len(storage._connections.idle) <= 8
     # SQLite keeps what it may not close yet, for those who come next.
-    assert open_files(path) <= max(opened, 2 * 20 + 1)
+    assert open_at(path) <= max(opened, 2 * 20 + 1)
     storage.close()
-    assert open_files(path) == 0
+    assert open_at(path) == 0
 
 
 @needs_proc
@@ -142,7 +129,7 @@ def test_one_that_is_dropped_leaves_nothing_open(path: Path) -> None:
     storage["a"] = 1
     del storage
     gc.collect()
-    assert open_files(path) == 0
+    assert open_at(path) == 0
 
 
 def test_closing_beside_busy_threads(path: Path) -> None:
@@ -256,7 +243,7 @@ def test_a_child_inherits_no_connection(path: Path) -> None:
     storage["a"] = "x" * 100
 
     def child() -> int:
-        return open_files(path)
+        return open_at(path)
 
     with Child(child) as process:
         assert process.result() == 0

@@ -152,14 +152,22 @@ miss(PyObject *self, PyObject *key)
     return value;
 }
 
-static PyObject *
-cache_subscript(PyObject *self, PyObject *key)
+static OUT_OF_LINE PyObject *
+subscript_otherwise(PyObject *self, PyObject *key, uint32_t place)
 {
-    PyObject *value = read_key(SELF(self), key);
+    PyObject *value = place == ABSENT ? NULL : read_key(SELF(self), key);
     if (LIKELY(value != NULL) || PyErr_Occurred()) {
         return value;
     }
     return miss(self, key);
+}
+
+static PyObject *
+cache_subscript(PyObject *self, PyObject *key)
+{
+    PyObject *value = NULL;
+    uint32_t place = read_quickly(SELF(self), key, &value);
+    return LIKELY(value != NULL) ? value : subscript_otherwise(self, key, place);
 }
 
 static int
@@ -218,11 +226,17 @@ cache_iter(PyObject *self)
 static PyObject *
 cache_get(PyObject *self, PyObject *const *given, Py_ssize_t count, PyObject *names)
 {
-    PyObject *key, *fallback = Py_None;
+    PyObject *key, *fallback = Py_None, *value = NULL;
+    if (LIKELY(names == NULL && (count == 1 || count == 2))) {
+        uint32_t place = read_quickly(SELF(self), given[0], &value);
+        if (LIKELY(place != FAILED)) {
+            return place != ABSENT ? value : Py_NewRef(count == 1 ? Py_None : given[1]);
+        }
+    }
     if (read_arguments("get", given, count, names, "default", &key, &fallback) < 0) {
         return NULL;
     }
-    PyObject *value = read_key(SELF(self), key);
+    value = read_key(SELF(self), key);
     return value != NULL || PyErr_Occurred() ? value : Py_NewRef(fallback);
 }
 

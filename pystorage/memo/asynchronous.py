@@ -110,7 +110,7 @@ class AsyncMemoized(Front, Generic[P, R]):
         self._flights = TaskFlights()
         self._resting: Cache[str, bool] = Cache(1024, ttl=PAUSE)
         if call_key.is_of_arguments:
-            self._shorten(Cache(OTHERS), None)
+            self._shorten(Cache(OTHERS, policy="sieve"), None)
         self._hits, self._misses = Counter(), Counter()
         self._refreshes, self._failed_refreshes = Counter(), Counter()
 

@@ -172,10 +172,11 @@ def test_zipf_read_through(compare: Compare, benchmark: Any) -> None:
     names = keys_of("str", 100_000)
     weights = list(itertools.accumulate(1 / rank for rank in range(1, len(names) + 1)))
     asked = random.Random(1).choices(shuffled(names), cum_weights=weights, k=1_000_000)
-    contenders = lru_contenders(N, "dict", "OrderedDict", "cachetools")
+    # The slowest are left out for the sake of more rounds: where two others are near, a few do not tell.
+    contenders = lru_contenders(N, "dict", "OrderedDict", "cachetools", "pylru")
     ratios = {name: read_through(cache, asked) / len(asked) for name, cache in contenders.items()}
     assert max(ratios.values()) - min(ratios.values()) < 0.001
-    times = in_turns(read_through, contenders, asked, 5, bare=None)
+    times = in_turns(read_through, contenders, asked, 15, bare=None)
     put_down(compare, f"Zipf read-through ({ratios['ours']:.3f} hits)", times, {"cachebox": 0.8})
     benchmark.pedantic(read_through, (contenders["ours"], asked), rounds=1)
 
@@ -188,7 +189,7 @@ def test_zipf_read_through_by_policy(policy: Any, bar: float, compare: Compare, 
     made = {name: make(N) for name, make in present(LRU).items() if name == "cachebox"}
     contenders = {"ours": CacheStorage(N, policy=policy), **made}
     ratio = [read_through(contenders["ours"], asked) / len(asked) for _ in range(2)][1]
-    times = in_turns(read_through, contenders, asked, 3, bare=None)
+    times = in_turns(read_through, contenders, asked, 15, bare=None)
     what = f"Zipf read-through, {policy} ({ratio:.3f} hits)"
     put_down(compare, what, times, {} if bar is None else {"cachebox": bar})
     benchmark.pedantic(read_through, (contenders["ours"], asked), rounds=1)

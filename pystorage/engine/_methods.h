@@ -277,6 +277,20 @@ cache_clear(PyObject *self, PyObject *Py_UNUSED(none))
     return clear_all(SELF(self)) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+/* Give the bytes that the arrays take. */
+static size_t
+size_of_arrays(const Cache *self)
+{
+    size_t room = self->room, size = self->index == NULL ? 0 : sizeof(uint32_t) << self->bits;
+    size += self->memory == NULL ? 0 : (room + 1) * sizeof(Entry);
+    size += self->deadlines == NULL ? 0 : room * sizeof(Deadline);
+    size += self->marks == NULL ? 0 : room * sizeof(uint8_t);
+    size += self->weights == NULL ? 0 : room * sizeof(uint64_t);
+    size += self->heap_room * sizeof(uint32_t);
+    size += (size_t)self->ghost_buckets * WAYS * sizeof(uint32_t);
+    return size + (size_t)self->sketch_blocks * BLOCK * sizeof(uint64_t);
+}
+
 static PyObject *
 cache_resize(PyObject *object, PyObject *given, PyObject *named)
 {
@@ -297,6 +311,7 @@ cache_resize(PyObject *object, PyObject *given, PyObject *named)
     }
     Py_BEGIN_CRITICAL_SECTION(self);
     Py_XSETREF(self->maxsize, shown); /* an int, whose end runs no code */
+    self->slack = true;
     self->limited = limited;
     self->limit = limit;
     order_limit(self);
@@ -304,7 +319,22 @@ cache_resize(PyObject *object, PyObject *given, PyObject *named)
     expire(self, &now, &dropped);
     make_room(self, 0, &now, &dropped);
     Py_END_CRITICAL_SECTION();
-    return finished(self, &dropped, Py_NewRef(Py_None));
+    shown = finished(self, &dropped, Py_NewRef(Py_None));
+    if (self->slack) { /* nothing was dropped */
+        give_back_now(self);
+    }
+    return shown;
+}
+
+static PyObject *
+cache_sizeof(PyObject *object, PyObject *Py_UNUSED(none))
+{
+    Cache *self = SELF(object);
+    size_t size = (size_t)Py_TYPE(object)->tp_basicsize;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    size += size_of_arrays(self);
+    Py_END_CRITICAL_SECTION();
+    return PyLong_FromSize_t(size);
 }
 
 static PyObject *

@@ -84,6 +84,7 @@ typedef struct {
     uint32_t room;    /* places that are allocated */
     uint32_t free;    /* the first free place among those, 0 if there is none */
     uint32_t spare;   /* how many there are */
+    bool slack;       /* whether a limit was lowered, see `_shrink.h` */
     bool far;         /* whether a slot may be 64 or more from its home */
     uint64_t version; /* changes with the index: a probe that was interrupted begins again */
     /* the order, see `_policy.h` */
@@ -358,21 +359,20 @@ index_remove(Cache *self, uint32_t place)
     index[hole] = 0;
 }
 
-/* Make another index, for so many places; without memory the old one stays. */
-static inline int
-index_resize(Cache *self, uint32_t room)
+/* Give how many bits number the slots for so many places, and no fewer than that. */
+static inline uint32_t
+bits_for(uint32_t room, uint32_t bits)
 {
-    uint32_t bits = self->index == NULL ? MIN_BITS : self->bits;
     while ((UINT64_C(1) << bits) + 4 * HEADS < (uint64_t)room * 2) {
         bits++;
     }
-    if (self->index != NULL && bits == self->bits) {
-        return 0;
-    }
-    uint32_t *index = PyMem_Calloc((size_t)1 << bits, sizeof(uint32_t));
-    if (index == NULL) {
-        return -1;
-    }
+    return bits;
+}
+
+/* Take another index, which is empty, in the place of the one that is there. */
+static inline void
+index_exchange(Cache *self, uint32_t *index, uint32_t bits)
+{
     PyMem_Free(self->index);
     self->index = index;
     self->bits = bits;
@@ -383,6 +383,21 @@ index_resize(Cache *self, uint32_t room)
             index_insert(self, place);
         }
     }
+}
+
+/* Make another index, for so many places; without memory the old one stays. */
+static inline int
+index_resize(Cache *self, uint32_t room)
+{
+    uint32_t bits = bits_for(room, self->index == NULL ? MIN_BITS : self->bits);
+    if (self->index != NULL && bits == self->bits) {
+        return 0;
+    }
+    uint32_t *index = PyMem_Calloc((size_t)1 << bits, sizeof(uint32_t));
+    if (index == NULL) {
+        return -1;
+    }
+    index_exchange(self, index, bits);
     return 0;
 }
 

@@ -153,9 +153,9 @@ miss(PyObject *self, PyObject *key)
 }
 
 static OUT_OF_LINE PyObject *
-subscript_otherwise(PyObject *self, PyObject *key, uint32_t place)
+subscript_otherwise(PyObject *self, PyObject *key, Py_hash_t hash, uint32_t place)
 {
-    PyObject *value = place == ABSENT ? NULL : read_key(SELF(self), key);
+    PyObject *value = place == ABSENT ? NULL : read_key(SELF(self), key, hash);
     if (LIKELY(value != NULL) || PyErr_Occurred()) {
         return value;
     }
@@ -166,8 +166,12 @@ static PyObject *
 cache_subscript(PyObject *self, PyObject *key)
 {
     PyObject *value = NULL;
-    uint32_t place = read_quickly(SELF(self), key, &value);
-    return LIKELY(value != NULL) ? value : subscript_otherwise(self, key, place);
+    Py_hash_t hash = hash_of(key);
+    if (UNLIKELY(hash == -1)) {
+        return NULL;
+    }
+    uint32_t place = read_quickly(SELF(self), key, hash, &value);
+    return LIKELY(value != NULL) ? value : subscript_otherwise(self, key, hash, place);
 }
 
 static int
@@ -228,15 +232,21 @@ cache_get(PyObject *self, PyObject *const *given, Py_ssize_t count, PyObject *na
 {
     PyObject *key, *fallback = Py_None, *value = NULL;
     if (LIKELY(names == NULL && (count == 1 || count == 2))) {
-        uint32_t place = read_quickly(SELF(self), given[0], &value);
-        if (LIKELY(place != FAILED)) {
-            return place != ABSENT ? value : Py_NewRef(count == 1 ? Py_None : given[1]);
-        }
+        key = given[0];
+        fallback = count == 1 ? Py_None : given[1];
     }
-    if (read_arguments("get", given, count, names, "default", &key, &fallback) < 0) {
+    else if (read_arguments("get", given, count, names, "default", &key, &fallback) < 0) {
         return NULL;
     }
-    value = read_key(SELF(self), key);
+    Py_hash_t hash = hash_of(key);
+    if (UNLIKELY(hash == -1)) {
+        return NULL;
+    }
+    uint32_t place = read_quickly(SELF(self), key, hash, &value);
+    if (LIKELY(place != FAILED)) {
+        return place != ABSENT ? value : Py_NewRef(fallback);
+    }
+    value = read_key(SELF(self), key, hash);
     return value != NULL || PyErr_Occurred() ? value : Py_NewRef(fallback);
 }
 

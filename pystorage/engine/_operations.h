@@ -94,17 +94,13 @@ read_value(Cache *self, PyObject *key, Py_hash_t hash, Now *now, Dropped *droppe
     return Py_NewRef(self->entries[place].value);
 }
 
-/* Read a value by the shortest way, on which no code of the user's runs: a str or a small int as the key, no
-   deadlines, and a policy to which a use is a short matter. Give the place with a new reference to the value, or
-   ABSENT, both counted; FAILED where it is not as simple as that, with nothing done. */
+/* Read a value by the shortest way, on which no code of the user's runs: where its key need not be asked whether it
+   is equal, there are no deadlines, and a use is a short matter to the policy. Give the place with a new reference
+   to the value, or ABSENT, both counted; FAILED where it is not as simple as that, with nothing done. */
 static ALWAYS_INLINE uint32_t
-read_quickly(Cache *self, PyObject *key, PyObject **value)
+read_quickly(Cache *self, PyObject *key, Py_hash_t hash, PyObject **value)
 {
     uint32_t place = FAILED;
-    Py_hash_t hash = quick_hash_of(key);
-    if (UNLIKELY(hash == -1)) {
-        return FAILED;
-    }
     Py_BEGIN_CRITICAL_SECTION(self);
     if (LIKELY(self->deadlines == NULL && self->policy <= SIEVE)) {
         place = find_quickly(self, key, hash);
@@ -122,13 +118,12 @@ read_quickly(Cache *self, PyObject *key, PyObject **value)
 }
 
 static OUT_OF_LINE PyObject *
-read_key(Cache *self, PyObject *key)
+read_key(Cache *self, PyObject *key, Py_hash_t hash)
 {
     Now now;
     Dropped dropped = {0};
     PyObject *value;
-    Py_hash_t hash = hash_of(key);
-    if (hash == -1 || ask_time(self, &now) < 0) {
+    if (ask_time(self, &now) < 0) {
         return NULL;
     }
     Py_BEGIN_CRITICAL_SECTION(self);

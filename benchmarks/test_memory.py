@@ -1,7 +1,7 @@
 """The storages in memory beside a dict and beside other caches: one operation, without the loop around it.
 
 All contenders of a row take turns, and what an empty loop takes is taken off. A read-through over many keys
-is put down with the loop as well, which waits for keys that lie all over memory. Keys are asked for in another
+is put down with the loop as well, as that waits for keys all over memory. Keys are asked for in another
 order than the one they were put in, as the same one would show the processor's caches at their best only.
 """
 

@@ -15,6 +15,7 @@ HEADERS = [
     "_tinylfu",
     "_policy",
     "_deadlines",
+    "_shrink",
     "_callbacks",
     "_operations",
     "_plain",

@@ -10,11 +10,13 @@
 #ifndef PYSTORAGE_CALLBACKS_H
 #define PYSTORAGE_CALLBACKS_H
 
-#include "_deadlines.h"
+#include "_shrink.h"
 
 #if PY_VERSION_HEX < 0x030D0000
 #define Py_BEGIN_CRITICAL_SECTION(object) { (void)(object);
 #define Py_END_CRITICAL_SECTION() }
+#define Py_BEGIN_CRITICAL_SECTION2(one, other) { (void)(one); (void)(other);
+#define Py_END_CRITICAL_SECTION2() }
 #endif
 
 enum cause { EVICTED, EXPIRED, REPLACED, DELETED, CLEARED, CAUSES };
@@ -297,6 +299,15 @@ raise_errors(PyObject *errors, PyObject *before)
     set_error(error);
 }
 
+/* Give back what an operation before this one could not, as places were held. */
+static OUT_OF_LINE void
+give_back_now(Cache *self)
+{
+    Py_BEGIN_CRITICAL_SECTION(self);
+    give_back(self);
+    Py_END_CRITICAL_SECTION();
+}
+
 /* What `finish` does where `on_evict` is to be called, or an error may be set. */
 static OUT_OF_LINE int
 tell(Cache *self, Dropped *dropped)
@@ -356,11 +367,17 @@ finish(Cache *self, Dropped *dropped, bool failed)
     if (dropped->first == 0 && dropped->old == NULL) {
         return 0;
     }
+    int done = 0;
     if (LIKELY(!failed && (self->on_evict == NULL || dropped->first == 0))) {
         let_all_go(self, dropped);
-        return 0;
     }
-    return tell(self, dropped);
+    else {
+        done = tell(self, dropped);
+    }
+    if (UNLIKELY(self->slack)) {
+        give_back_now(self);
+    }
+    return done;
 }
 
 /* The same, where there is a result or an error that is set. */

@@ -11,6 +11,7 @@
      _sketch.h      how often keys were asked for
      _tinylfu.h     W-TinyLFU
      _deadlines.h   the clock, and who expires next
+     _shrink.h      memory that is given back
      _callbacks.h   the timer, the weigher, `on_evict`, errors
      _operations.h  the operations on one key
      _plain.h       the shortest way of writing
@@ -271,6 +272,8 @@ static PyMethodDef methods[] = {
     {"clear", cache_clear, METH_NOARGS, "clear($self)\n--\n\nRemove every entry."},
     {"resize", WITH_NAMES(cache_resize), METH_VARARGS | METH_KEYWORDS,
      "resize($self, maxsize)\n--\n\nSet another limit; what is over it goes at once."},
+    {"__sizeof__", cache_sizeof, METH_NOARGS,
+     "__sizeof__($self)\n--\n\nGive the bytes that the table takes, without keys and values."},
     {"__reversed__", cache_reversed, METH_NOARGS, NULL},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, NULL},
     {"_write", WITH_NAMES(cache_write), METH_VARARGS | METH_KEYWORDS, NULL},

@@ -3,7 +3,8 @@
    The key of a call is the same each time where its arguments are plain: exactly str, bytes, int, float, bool,
    None, or tuples of these. So it is remembered for as long as the call is among the recent ones (`calls`),
    and with it the place of its result in a cache of the engine (`results`). A place is looked at, and is right
-   where the very key lies there; else the key is looked up. What the two do not know goes to `_given`.
+   where the very key lies there; else the key is looked up. What the two do not know goes to `_given`. Recent is by
+   SIEVE, to which a use is one mark.
 
    Here arguments are equal where their types are, too, at every depth: that is more than what any key tells
    apart, and runs no code of theirs. Large ones are not remembered, so that a shortcut stays short.
@@ -249,6 +250,37 @@ read_known(Front *self, Known *known)
     return value;
 }
 
+/* Read a result by the shortest way: one argument, a str or a small int, whose result lies where it did, in a cache
+   of which `read_quickly` would read it. NULL where it is not as simple as that, with nothing done. No code of the
+   user's runs, so what is known of the call stays where it is meanwhile. */
+static ALWAYS_INLINE PyObject *
+read_known_quickly(Front *self, PyObject *argument)
+{
+    Cache *calls = self->calls, *results = self->results;
+    PyObject *value = NULL;
+    Py_hash_t hash = quick_hash_of(argument);
+    if (UNLIKELY(hash == -1 || results == NULL)) { /* there are calls where there are results */
+        return NULL;
+    }
+    Py_BEGIN_CRITICAL_SECTION2(calls, results);
+    uint32_t call = find_quickly(calls, argument, hash);
+    if (LIKELY(call != ABSENT && call != FAILED && results->deadlines == NULL && results->policy <= SIEVE &&
+               calls->policy == SIEVE)) {
+        const Known *known = (const Known *)calls->entries[call].value;
+        uint32_t place = known->place;
+        const Entry *entry = &results->entries[place];
+        if (LIKELY(place < results->filled && entry->key == known->key && entry->hash != GONE)) {
+            value = Py_NewRef(entry->value);
+            results->hits++;
+            self->quick_hits++;
+            order_use_quickly(results, place);
+            calls->marks[call] = 1;
+        }
+    }
+    Py_END_CRITICAL_SECTION2();
+    return value;
+}
+
 /* ------------------------------------------------------------------ calls */
 
 static PyObject *
@@ -301,10 +333,9 @@ ask_python(Front *self, const Asked *asked, Known *known, PyObject *const *args,
     return value;
 }
 
-static PyObject *
-front_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
+static OUT_OF_LINE PyObject *
+front_otherwise(Front *self, PyObject *const *args, size_t flags, PyObject *names)
 {
-    Front *self = (Front *)object;
     Asked asked;
     Known *known = NULL;
     bool plain = self->calls != NULL && ask_plainly(&asked, args, flags, names);
@@ -321,6 +352,18 @@ front_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject
     PyObject *value = ask_python(self, plain ? &asked : NULL, known, args, flags, names);
     Py_XDECREF(known);
     return value;
+}
+
+static PyObject *
+front_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
+{
+    if (LIKELY(PyVectorcall_NARGS(flags) == 1 && names == NULL)) {
+        PyObject *value = read_known_quickly((Front *)object, args[0]);
+        if (LIKELY(value != NULL)) {
+            return value;
+        }
+    }
+    return front_otherwise((Front *)object, args, flags, names);
 }
 
 static PyObject *

@@ -152,14 +152,26 @@ miss(PyObject *self, PyObject *key)
     return value;
 }
 
-static PyObject *
-cache_subscript(PyObject *self, PyObject *key)
+static OUT_OF_LINE PyObject *
+subscript_otherwise(PyObject *self, PyObject *key, Py_hash_t hash, uint32_t place)
 {
-    PyObject *value = read_key(SELF(self), key);
+    PyObject *value = place == ABSENT ? NULL : read_key(SELF(self), key, hash);
     if (LIKELY(value != NULL) || PyErr_Occurred()) {
         return value;
     }
     return miss(self, key);
+}
+
+static PyObject *
+cache_subscript(PyObject *self, PyObject *key)
+{
+    PyObject *value = NULL;
+    Py_hash_t hash = hash_of(key);
+    if (UNLIKELY(hash == -1)) {
+        return NULL;
+    }
+    uint32_t place = read_quickly(SELF(self), key, hash, &value);
+    return LIKELY(value != NULL) ? value : subscript_otherwise(self, key, hash, place);
 }
 
 static int
@@ -218,11 +230,23 @@ cache_iter(PyObject *self)
 static PyObject *
 cache_get(PyObject *self, PyObject *const *given, Py_ssize_t count, PyObject *names)
 {
-    PyObject *key, *fallback = Py_None;
-    if (read_arguments("get", given, count, names, "default", &key, &fallback) < 0) {
+    PyObject *key, *fallback = Py_None, *value = NULL;
+    if (LIKELY(names == NULL && (count == 1 || count == 2))) {
+        key = given[0];
+        fallback = count == 1 ? Py_None : given[1];
+    }
+    else if (read_arguments("get", given, count, names, "default", &key, &fallback) < 0) {
         return NULL;
     }
-    PyObject *value = read_key(SELF(self), key);
+    Py_hash_t hash = hash_of(key);
+    if (UNLIKELY(hash == -1)) {
+        return NULL;
+    }
+    uint32_t place = read_quickly(SELF(self), key, hash, &value);
+    if (LIKELY(place != FAILED)) {
+        return place != ABSENT ? value : Py_NewRef(fallback);
+    }
+    value = read_key(SELF(self), key, hash);
     return value != NULL || PyErr_Occurred() ? value : Py_NewRef(fallback);
 }
 
@@ -263,6 +287,20 @@ cache_clear(PyObject *self, PyObject *Py_UNUSED(none))
     return clear_all(SELF(self)) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
+/* Give the bytes that the arrays take. */
+static size_t
+size_of_arrays(const Cache *self)
+{
+    size_t room = self->room, size = self->index == NULL ? 0 : sizeof(uint32_t) << self->bits;
+    size += self->memory == NULL ? 0 : (room + 1) * sizeof(Entry);
+    size += self->deadlines == NULL ? 0 : room * sizeof(Deadline);
+    size += self->marks == NULL ? 0 : room * sizeof(uint8_t);
+    size += self->weights == NULL ? 0 : room * sizeof(uint64_t);
+    size += self->heap_room * sizeof(uint32_t);
+    size += (size_t)self->ghost_buckets * WAYS * sizeof(uint32_t);
+    return size + (size_t)self->sketch_blocks * BLOCK * sizeof(uint64_t);
+}
+
 static PyObject *
 cache_resize(PyObject *object, PyObject *given, PyObject *named)
 {
@@ -283,6 +321,7 @@ cache_resize(PyObject *object, PyObject *given, PyObject *named)
     }
     Py_BEGIN_CRITICAL_SECTION(self);
     Py_XSETREF(self->maxsize, shown); /* an int, whose end runs no code */
+    self->slack = true;
     self->limited = limited;
     self->limit = limit;
     order_limit(self);
@@ -290,7 +329,22 @@ cache_resize(PyObject *object, PyObject *given, PyObject *named)
     expire(self, &now, &dropped);
     make_room(self, 0, &now, &dropped);
     Py_END_CRITICAL_SECTION();
-    return finished(self, &dropped, Py_NewRef(Py_None));
+    shown = finished(self, &dropped, Py_NewRef(Py_None));
+    if (self->slack) { /* nothing was dropped */
+        give_back_now(self);
+    }
+    return shown;
+}
+
+static PyObject *
+cache_sizeof(PyObject *object, PyObject *Py_UNUSED(none))
+{
+    Cache *self = SELF(object);
+    size_t size = (size_t)Py_TYPE(object)->tp_basicsize;
+    Py_BEGIN_CRITICAL_SECTION(self);
+    size += size_of_arrays(self);
+    Py_END_CRITICAL_SECTION();
+    return PyLong_FromSize_t(size);
 }
 
 static PyObject *

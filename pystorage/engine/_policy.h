@@ -90,9 +90,9 @@ order_leave(Cache *self, uint32_t place)
     }
 }
 
-/* Note that an entry was used. */
-static inline void
-order_use(Cache *self, uint32_t place)
+/* Note that an entry was used, by a policy to which that is a short matter. */
+static ALWAYS_INLINE void
+order_use_quickly(Cache *self, uint32_t place)
 {
     if (LIKELY(self->policy == LRU)) {
         if (self->entries[0].prev != place) {
@@ -103,10 +103,19 @@ order_use(Cache *self, uint32_t place)
     else if (self->policy == SIEVE) {
         self->marks[place] = 1;
     }
+}
+
+/* Note that an entry was used. */
+static inline void
+order_use(Cache *self, uint32_t place)
+{
+    if (LIKELY(self->policy <= SIEVE)) {
+        order_use_quickly(self, place);
+    }
     else if (self->policy == S3FIFO) {
         self->marks[place] += uses_of(self, place) < MOST_USES;
     }
-    else if (self->policy == TINYLFU) {
+    else {
         tinylfu_use(self, place);
     }
 }
@@ -165,8 +174,9 @@ order_evicted(Cache *self, uint32_t place, uint32_t used)
     }
 }
 
-/* Where there is one eviction there will be more: have what the next one touches on its way by then. */
-static inline void
+/* Where there is one eviction there will be more: have what the next one touches on its way by then. GCC takes a
+   function that does nothing else for one without effect and drops the calls, unless it is inlined early. */
+static ALWAYS_INLINE void
 prefetch_victim(const Cache *self)
 {
     const Entry *one = &self->entries[self->hand ? self->hand : self->entries[0].next];

@@ -34,11 +34,13 @@
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 #define OUT_OF_LINE __attribute__((noinline))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 #define PREFETCH(address) __builtin_prefetch(address, 1)
 #else
 #define LIKELY(condition) (condition)
 #define UNLIKELY(condition) (condition)
 #define OUT_OF_LINE
+#define ALWAYS_INLINE inline
 #define PREFETCH(address) ((void)(address))
 #endif
 
@@ -82,6 +84,7 @@ typedef struct {
     uint32_t room;    /* places that are allocated */
     uint32_t free;    /* the first free place among those, 0 if there is none */
     uint32_t spare;   /* how many there are */
+    bool slack;       /* whether a limit was lowered, see `_shrink.h` */
     bool far;         /* whether a slot may be 64 or more from its home */
     uint64_t version; /* changes with the index: a probe that was interrupted begins again */
     /* the order, see `_policy.h` */
@@ -175,21 +178,26 @@ tag_of(uint32_t mix, uint32_t bits)
     return mix >> HOME_BITS << bits;
 }
 
+/* Give the hash of a str that knows it, or of a small int; -1 for all else. */
+static inline Py_hash_t
+quick_hash_of(PyObject *key)
+{
+    if (LIKELY(PyUnicode_CheckExact(key))) {
+        return ((PyASCIIObject *)key)->hash;
+    }
+    if (PyLong_CheckExact(key) && IS_SMALL(key)) {
+        Py_hash_t hash = (Py_hash_t)SMALL_VALUE(key);
+        return hash == -1 ? -2 : hash;
+    }
+    return -1;
+}
+
 /* Give the hash of a key; -1 with an error set. */
 static inline Py_hash_t
 hash_of(PyObject *key)
 {
-    if (LIKELY(PyUnicode_CheckExact(key))) {
-        Py_hash_t hash = ((PyASCIIObject *)key)->hash;
-        if (LIKELY(hash != -1)) {
-            return hash;
-        }
-    }
-    else if (PyLong_CheckExact(key) && IS_SMALL(key)) {
-        Py_hash_t hash = (Py_hash_t)SMALL_VALUE(key);
-        return hash == -1 ? -2 : hash;
-    }
-    return PyObject_Hash(key);
+    Py_hash_t hash = quick_hash_of(key);
+    return LIKELY(hash != -1) ? hash : PyObject_Hash(key);
 }
 
 /* Say whether two keys of the same hash are equal, 1 or 0; -1 where only they can say it themselves. */
@@ -253,18 +261,14 @@ find_by_asking(Cache *self, PyObject *key, Py_hash_t hash)
     return FAILED;
 }
 
-/* Give the place of a key, or ABSENT, or FAILED; the answer holds until other code runs. */
-static inline uint32_t
-find(Cache *self, PyObject *key, Py_hash_t hash)
+/* Look a key up without running any code of the user's: its place, or ABSENT, or FAILED where only its own
+   `__eq__` can say it. */
+static OUT_OF_LINE uint32_t
+find_from_home(const Cache *self, PyObject *key, Py_hash_t hash)
 {
-    if (UNLIKELY(self->used == 0)) {
-        return ABSENT;
-    }
     uint32_t bits = self->bits, mix = mixed(hash), mask = (1u << bits) - 1, tag = tag_of(mix, bits);
-    const uint32_t *index = self->index;
-    const Entry *entries = self->entries;
     for (uint32_t at = home_of(mix, bits);; at = (at + 1) & mask) {
-        uint32_t slot = index[at];
+        uint32_t slot = self->index[at];
         if (slot == 0) {
             return ABSENT;
         }
@@ -272,20 +276,49 @@ find(Cache *self, PyObject *key, Py_hash_t hash)
         if (place > mask) {
             continue;
         }
-        const Entry *entry = &entries[place];
-        if (LIKELY(entry->key == key)) {
+        const Entry *entry = &self->entries[place];
+        if (entry->key == key) {
             return place;
         }
         if (entry->hash == hash) {
             int equal = quickly_equal(entry->key, key);
-            if (equal > 0) {
-                return place;
-            }
-            if (equal < 0) {
-                return find_by_asking(self, key, hash);
+            if (equal != 0) {
+                return equal > 0 ? place : FAILED;
             }
         }
     }
+}
+
+/* The same, and quick where the very key is in one of the first two slots, as nearly all are. Which of the two has
+   the tag is computed and not branched on: it follows no pattern that a processor could foresee. */
+static ALWAYS_INLINE uint32_t
+find_quickly(const Cache *self, PyObject *key, Py_hash_t hash)
+{
+    const uint32_t *index = self->index;
+    if (UNLIKELY(index == NULL)) {
+        return ABSENT;
+    }
+    uint32_t bits = self->bits, mix = mixed(hash), mask = (1u << bits) - 1, tag = tag_of(mix, bits);
+    uint32_t home = home_of(mix, bits), first = index[home], second = index[(home + 1) & mask];
+    uint32_t place = first ^ tag, other = 0u - (uint32_t)(place > mask);
+    place ^= (first ^ second) & other;
+    if (LIKELY(place <= mask)) {
+        if (LIKELY(self->entries[place].key == key)) {
+            return place;
+        }
+    }
+    else if ((first == 0) | (second == 0)) {
+        return ABSENT;
+    }
+    return find_from_home(self, key, hash);
+}
+
+/* Give the place of a key, or ABSENT, or FAILED; the answer holds until other code runs. */
+static ALWAYS_INLINE uint32_t
+find(Cache *self, PyObject *key, Py_hash_t hash)
+{
+    uint32_t place = find_quickly(self, key, hash);
+    return LIKELY(place != FAILED) ? place : find_by_asking(self, key, hash);
 }
 
 /* ------------------------------------------------------------------ the index */
@@ -325,21 +358,20 @@ index_remove(Cache *self, uint32_t place)
     index[hole] = 0;
 }
 
-/* Make another index, for so many places; without memory the old one stays. */
-static inline int
-index_resize(Cache *self, uint32_t room)
+/* Give how many bits number the slots for so many places, and no fewer than that. */
+static inline uint32_t
+bits_for(uint32_t room, uint32_t bits)
 {
-    uint32_t bits = self->index == NULL ? MIN_BITS : self->bits;
     while ((UINT64_C(1) << bits) + 4 * HEADS < (uint64_t)room * 2) {
         bits++;
     }
-    if (self->index != NULL && bits == self->bits) {
-        return 0;
-    }
-    uint32_t *index = PyMem_Calloc((size_t)1 << bits, sizeof(uint32_t));
-    if (index == NULL) {
-        return -1;
-    }
+    return bits;
+}
+
+/* Take another index, which is empty, in the place of the one that is there. */
+static inline void
+index_exchange(Cache *self, uint32_t *index, uint32_t bits)
+{
     PyMem_Free(self->index);
     self->index = index;
     self->bits = bits;
@@ -350,6 +382,21 @@ index_resize(Cache *self, uint32_t room)
             index_insert(self, place);
         }
     }
+}
+
+/* Make another index, for so many places; without memory the old one stays. */
+static inline int
+index_resize(Cache *self, uint32_t room)
+{
+    uint32_t bits = bits_for(room, self->index == NULL ? MIN_BITS : self->bits);
+    if (self->index != NULL && bits == self->bits) {
+        return 0;
+    }
+    uint32_t *index = PyMem_Calloc((size_t)1 << bits, sizeof(uint32_t));
+    if (index == NULL) {
+        return -1;
+    }
+    index_exchange(self, index, bits);
     return 0;
 }
 

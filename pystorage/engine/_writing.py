@@ -194,7 +194,8 @@ class Writer(Core):
             ValueError: It is negative, NaN, or no whole number.
             Exception: What ``on_evict`` raises.
 
-        Cost: O(1) for each entry that goes.
+        Cost: O(1) for each entry that goes. Where far fewer can stay than there were, the engine in C gives
+            the memory of its table back at once, in O(n); the dicts of this one do so as they are written to.
         """
         limit = checked_maxsize(maxsize)
         now = self._now()

@@ -91,7 +91,7 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
         self._flights = TaskFlights()
         self._resting: Cache[str, bool] = Cache(1024, ttl=PAUSE)
         if call_key.is_of_arguments:
-            self._shorten(Cache(OTHERS), None)
+            self._shorten(Cache(OTHERS, policy="sieve"), None)
 
     # ------------------------------------------------------------------ calls
 

@@ -89,7 +89,7 @@ class Memoized(MayBeMethod, Handled[P, R]):
             if self._copied is not None or not self._gives_what_is_stored:
                 results = None
             known = OTHERS if results is None else min(results.maxsize or MANY, MANY)
-            self._shorten(Cache(known), results)
+            self._shorten(Cache(known, policy="sieve"), results)
         self._quick_hits = 0
 
     # ------------------------------------------------------------------ calls

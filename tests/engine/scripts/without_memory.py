@@ -85,9 +85,27 @@ def made(settings: dict[str, Any], count: int) -> Any:
     return cache
 
 
+def shrink(settings: dict[str, Any]) -> None:
+    """Lower the limit of a larger cache, with each allocation failing in its turn."""
+    for allocation in range(6):
+        cache = made(settings, 300)
+        _testcapi.set_nomemory(allocation, allocation + 1)
+        try:
+            cache.resize(20)
+        except MemoryError:
+            pass
+        finally:
+            _testcapi.remove_mem_hooks()
+        cache._check()
+        cache["later"] = 1
+        cache.resize(10)
+        cache._check()
+
+
 def main(name: str) -> int:
     """Run each operation with its first allocation failing, then its second, and so on."""
     settings, failures = SETTINGS[name], 0
+    shrink(settings)
     for operation in OPERATIONS.values():
         with contextlib.suppress(KeyError):
             operation(made(settings, 11))  # what is imported or kept the first time is not looked at

@@ -17,7 +17,7 @@ from pystorage.aio._redislinks import AsyncLinks, Connections
 from pystorage.errors import StorageProviderError
 from pystorage.stores._rediscluster import ASKING
 from pystorage.stores._rediscluster import ClusterPlace as BlockingCluster
-from pystorage.stores._rediscommands import Packed, Script, packed
+from pystorage.stores._rediscommands import BATCH, Packed, Script, get_many, packed
 from pystorage.stores._rediserrors import RedisFailure
 from pystorage.stores._redislinks import OF_THE_POOL, Errors
 from pystorage.stores._redisplace import COUNT, LISTINGS, RedisPlace, ServerPlace

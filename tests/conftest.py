@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,10 @@ def _set_aside() -> None:
     Tens of thousands of tests and their reports are millions of objects, which live to the end. Looking
     through them whenever a test or Python itself collects would take longer than the tests.
     """
-    gc.collect()
+    with warnings.catch_warnings():
+        # Whose socket it was cannot be told here. What is to leave nothing open has tests that look for it.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
     gc.freeze()
 
 

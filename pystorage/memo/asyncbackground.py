@@ -60,7 +60,8 @@ class AsyncBackground:
             name: The name of the task.
 
         Returns:
-            False where all tasks are busy, or no event loop runs: then nothing is called.
+            False where all tasks are busy, no event loop runs, or it makes no task, of which ``failed`` is
+            told: then nothing is awaited, and ``ended`` is not called.
 
         Raises:
             Nothing.
@@ -85,7 +86,15 @@ class AsyncBackground:
         context.run(part_of_none)
         context.run(led.set, MappingProxyType({}))
         if isinstance(loop, asyncio.AbstractEventLoop):
-            task = context.run(loop.create_task, _of_asyncio(work, failed), name=name)
+            coroutine = _of_asyncio(work, failed)
+            try:
+                task = context.run(loop.create_task, coroutine, name=name)
+            except Exception as error:  # of a task factory, which may be anybody's
+                coroutine.close()
+                with self._lock:
+                    self._running.pop(me, None)
+                failed(error)
+                return False
             with self._lock:
                 self._running[me] = (os.getpid(), task)
             task.add_done_callback(lambda _: end())
@@ -114,7 +123,14 @@ async def _of_asyncio(
 ) -> None:
     try:
         await work()
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):  # these end the event loop, or this coroutine
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        failed(error)  # nobody cancelled this one: it is what the function raises
+    except BaseException as error:
         failed(error)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 import weakref
 from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
 from pystorage.memo.kinds import (
@@ -21,6 +22,13 @@ from pystorage.memo.libraries import library_encoder
 from pystorage.memo.names import label
 
 T = TypeVar("T")
+
+# A text that is longer is remembered, for a value that is held in many places: as many lists in one another
+# that hold each the next one twice would be written 2 ** n times.
+_MANY: Final = 1024
+# From here on its digest stands for it, as such texts would double as often. A text of the caller's and an
+# integer stay as they are: they hold nothing, and most are never seen here.
+_TOO_MANY: Final = 1 << 16
 
 _registered: Final[dict[type, Callable[[Any], object]]] = {}
 # What was found for the types met so far, and their names for typed=True. Both are made anew, never
@@ -87,7 +95,7 @@ def canonical(values: Iterable[object], typed: bool = False) -> str:
         TypeError: A value has no fingerprint.
         ValueError: A value holds itself, or is nested too deeply.
 
-    Cost: O(size of the values).
+    Cost: O(size of the values), where one that is held in many places counts once if it is large.
 
     Example:
         >>> canonical([1, "a"]) == canonical([1.0, "a"])
@@ -124,11 +132,13 @@ class Walk:
     Threads: for one thread.
     """
 
-    __slots__ = ("_open", "typed")
+    __slots__ = ("_known", "_open", "typed")
 
     def __init__(self, typed: bool) -> None:
         self.typed = typed
         self._open: set[int] = set()
+        # The values are held, too, so that none made on the way leaves its id to another.
+        self._known: dict[int, tuple[object, str]] = {}
 
     def text(self, value: object) -> str:
         """Write one value.
@@ -143,11 +153,22 @@ class Walk:
             TypeError: It has no fingerprint, or holds something that has none.
             ValueError: It holds itself.
         """
+        if self._known and (known := self._known.get(id(value))) is not None:
+            return known[1]
         kind = type(value)
         encode = KINDS.get(kind) or _found.get(kind) or _find(kind)
         written = encode(value, self)
         # A name says which object it is, and so of which type.
-        return _prefix(kind, encode) + written if self.typed and encode is not by_name else written
+        if self.typed and encode is not by_name:
+            written = _prefix(kind, encode) + written
+        return written if len(written) <= _MANY else self._remembered(value, written)
+
+    def _remembered(self, value: object, written: str) -> str:
+        if (size := len(written)) > _TOO_MANY and written[0] not in "si":
+            digest = blake2b(written.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
+            written = f"#{size}:{digest};"
+        self._known[id(value)] = value, written
+        return written
 
     def texts(self, holder: object, values: Iterable[object]) -> list[str]:
         """Write what a value holds.
@@ -170,7 +191,17 @@ class Walk:
             )
         self._open.add(mark)
         try:
-            return [self.text(value) for value in values]
+            if self.typed:
+                return [self.text(value) for value in values]
+            # The two commonest kinds by far, again.
+            return [
+                f"s{len(value)}:{value}"  # type: ignore[arg-type]
+                if (kind := type(value)) is str
+                else f"i{value:x};"
+                if kind is int
+                else self.text(value)
+                for value in values
+            ]
         finally:
             self._open.discard(mark)
 

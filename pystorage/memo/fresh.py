@@ -129,7 +129,7 @@ class FreshMemoized(Refreshing, Memoized[P, R]):
     def _refresh(self, me: tuple[int, str], ask: Ask) -> None:
         try:
             self._flights.run(ask, -1, self)
-        except Exception as error:
+        except BaseException as error:  # of this thread nobody else hears
             self._resting[ask.key] = True
             self._failed_refreshes.add()
             self._trouble.not_refreshed(error)

@@ -3,8 +3,9 @@
  *     _quick.read(start: bytes, ending: bytes, flags: int, name: str) -> bytes | None
  *
  * Gives what the file start + name + ending holds, or None for everything that is not usual: a file that is
- * absent, empty, no plain file or cannot be read. Whoever asked does it again step by step then, and
- * learns why. So nothing is decided here.
+ * absent, empty, a link, a folder or cannot be read. Whoever asked does it again step by step then, and
+ * learns why. So nothing is decided here. What fits into the first look is not asked whether it is a plain
+ * file, here as little as there.
  */
 
 #define PY_SSIZE_T_CLEAN

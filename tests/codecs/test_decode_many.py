@@ -50,6 +50,21 @@ def test_values_come_back(codec: Codec) -> None:
     assert codec.decode_many([], []) == []
 
 
+class Tuples(JSONCodec):
+    def decode(self, data: bytes, name: str) -> Any:
+        return name, *super().decode(data, name)
+
+
+class Hex(BytesCodec):
+    def decode(self, data: bytes, name: str) -> Any:
+        return bytes.fromhex(super().decode(data, name).decode())
+
+
+def test_a_codec_below_one_of_ours_reads_each_value_in_its_own_way() -> None:
+    assert Tuples().decode_many([b"[1]", b"[2]"], ["a", "b"]) == [("a", 1), ("b", 2)]
+    assert Hex().decode_many([b"00", b"ff"], ["a", "b"]) == [b"\0", b"\xff"]
+
+
 def test_much_json_is_not_made_one_text() -> None:
     value = "x" * (1 << 20)
     codec = JSONCodec()

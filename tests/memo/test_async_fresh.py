@@ -396,6 +396,45 @@ def test_what_is_no_exception_does_not_end_a_run_of_trio(
     run("trio", main)
 
 
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), Stop()])
+def test_a_function_that_cancels_itself_and_what_is_no_exception_are_failures(
+    error: BaseException, counting: Counting, clock: FakeClock
+) -> None:
+    function = counting.under(LRUStorage(5, timer=clock), ttl=10, stale=5)
+
+    async def main() -> None:
+        await function()
+        clock.advance(12)
+        counting.error = error
+        for _ in range(3):
+            assert await function() == [0, 1]
+            await settled()
+        assert (counting.calls, function.failed_refreshes) == (2, 1)  # the key rests
+
+    run("asyncio", main)
+
+
+def test_a_loop_that_makes_no_task_is_told_of_and_blocks_nobody(counting: Counting, clock: FakeClock) -> None:
+    function = counting.under(LRUStorage(5, timer=clock), ttl=10, stale=5)
+
+    def refuse(*_: Any, **more: Any) -> Any:
+        raise RuntimeError("no more tasks")
+
+    async def main() -> None:
+        await function()
+        clock.advance(12)
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(refuse)
+        assert await function() == [0, 1]
+        loop.set_task_factory(None)
+        assert function.failed_refreshes == 1
+        assert not ASYNC_BACKGROUND._running
+        clock.advance(10)
+        assert await function() == [0, 2]
+
+    run("asyncio", main)
+
+
 def test_it_sees_the_variables_of_whoever_asked(backend: str) -> None:
     clock, who = FakeClock(), contextvars.ContextVar[str]("who")
 

@@ -10,6 +10,7 @@ import enum
 import fractions
 import functools
 import gc
+import json
 import math
 import operator
 import pathlib
@@ -489,6 +490,54 @@ def test_one_value_in_two_places_is_fine():
     row = [1]
     assert text([row, row]) == text([[1], [1]])
     assert text({"a": row, "b": (row,)}) == text({"a": [1], "b": ([1],)})
+
+
+def nested(levels, value, twice):
+    for _ in range(levels):
+        value = twice(value)
+    return value
+
+
+@pytest.mark.parametrize("typed", [False, True])
+@pytest.mark.parametrize(
+    "twice", [lambda value: [value, value], lambda value: {"a": value, "b": (value,)}], ids=["lists", "dicts"]
+)
+def test_what_is_held_twice_by_what_is_held_twice_and_so_on(twice, typed):
+    value = nested(60, ["leaf"], twice)  # 2 ** 60 leaves
+    assert text(value, typed=typed) == text(nested(60, ["leaf"], twice), typed=typed)
+    assert text(value, typed=typed) != text(nested(60, ["another"], twice), typed=typed)
+    assert text(value, typed=typed) != text(nested(59, ["leaf"], twice), typed=typed)
+    assert len(text(value, typed=typed)) < 200_000
+
+
+def test_long_texts_are_the_same_whether_parts_are_shared_or_equal():
+    shared = nested(14, ["leaf", 1.5], lambda value: [value, value])
+    assert text(shared) == text(json.loads(json.dumps(shared)))
+    assert text([shared, 1]) != text([shared, 2])
+
+
+def test_long_leaves_equal_those_of_other_kinds():
+    class Text(str):
+        pass
+
+    long = "x" * 100_000
+    assert text(long) == text(Text(long))
+    assert text([long]) == text([Text(long)])
+    number = 10**100_000
+    assert text(number) == text(Fraction(number))
+    assert text([number]) == text([Fraction(number)])
+
+
+def test_values_made_on_the_way_are_not_taken_for_one_another():
+    class Long:
+        def __init__(self, size):
+            self.size = size
+
+    register_fingerprint(Long, lambda value: [*range(value.size)])
+    values = [Long(size) for size in (500, 501, 500, 502)]
+    texts = [text(value) for value in values]
+    assert text(values) == f"l4:{''.join(texts)}"
+    assert len(set(texts)) == 3
 
 
 def test_too_deep():

@@ -53,7 +53,7 @@ class Counting:
 
     def __init__(self) -> None:
         self.calls = 0
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.gate: threading.Event | None = None
 
     def under(self, *given: Any, **options: Any) -> Any:
@@ -177,6 +177,17 @@ def test_a_failed_refresh_keeps_the_old_value_and_rests(
     clock.advance(5)
     with pytest.raises(OSError, match="away"):
         function(1)
+
+
+def test_a_function_that_ends_its_thread_is_a_failure(counting: Counting, clock: FakeClock) -> None:
+    function = counting.under(LRUStorage(5, timer=clock), ttl=10, stale=5)
+    function(1)
+    clock.advance(12)
+    counting.error = SystemExit(3)
+    for _ in range(3):
+        assert function(1) == [1, 1]
+        settled()
+    assert (counting.calls, function.failed_refreshes) == (2, 1)
 
 
 def test_what_another_process_computes_anew_is_not_computed_beside_it(

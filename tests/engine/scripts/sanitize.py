@@ -1,4 +1,4 @@
-"""Runs the tests of the engine with a build of it that watches its own memory and arithmetic.
+"""Runs the tests of what is written in C with a build of it that watches its own memory and arithmetic.
 
     python tests/engine/scripts/sanitize.py [arguments for pytest]
 
@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
+MODULES = ["engine/_engine", "stores/_quick"]
 FLAGS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-O1", "-g"]
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Werror"]
 
@@ -40,11 +41,12 @@ def main(arguments: list[str]) -> int:
             shutil.copytree(ROOT / part, place / part, ignore=ignored)
         for file in ("setup.cfg", "pyproject.toml"):
             shutil.copy(ROOT / file, place)
-        folder = place / "pystorage" / "engine"
-        target = folder / f"_engine{sysconfig.get_config_var('EXT_SUFFIX')}"
+        suffix = sysconfig.get_config_var("EXT_SUFFIX")
         include = f"-I{sysconfig.get_paths()['include']}"
-        command = ["gcc", "-shared", "-fPIC", *WARNINGS, *FLAGS, include, str(folder / "_engine.c")]
-        subprocess.run([*command, "-o", str(target)], check=True)
+        for module in MODULES:
+            source = f"{place}/pystorage/{module}"
+            command = ["gcc", "-shared", "-fPIC", *WARNINGS, *FLAGS, include, f"{source}.c"]
+            subprocess.run([*command, "-o", f"{source}{suffix}"], check=True)
         environment = {
             **os.environ,
             "LD_PRELOAD": " ".join(library(f"lib{one}.so") for one in ("asan", "ubsan", "stdc++")),
@@ -54,7 +56,12 @@ def main(arguments: list[str]) -> int:
             "PYTHONPATH": str(place),
         }
         environment.pop("PYSTORAGE_PURE", None)
-        arguments = ["-q", "-p", "no:cacheprovider", *(arguments or ["tests/engine"])]
+        arguments = [
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *(arguments or ["tests/engine", "tests/stores/test_file_at_once.py"]),
+        ]
         command = [sys.executable, "-m", "pytest", *arguments]
         return subprocess.run(command, cwd=place, env=environment, check=False).returncode
 

@@ -555,7 +555,7 @@ def test_recursion_may_be_deep() -> None:
 
 def test_a_background_refresh_outlives_nobody() -> None:
     class Shop:
-        @memoize(ttl=1000, early=1e9)
+        @memoize(ttl=1000, early=1e15)
         def price(self) -> int:
             done.append(1)
             return 1

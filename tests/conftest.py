@@ -128,8 +128,20 @@ _OF_THE_WORLD = (
 )
 
 
+#: Where most processes are begun. These tests come first, while this process is small: the system copies its
+#: page tables for each child, and the pages that either writes to.
+_EARLY = ("stores", "conformance", "testing", "storage")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that one Python is enough for, and order all of them."""
     here = Path(__file__).parent
+
+    def path_of(item: pytest.Item) -> str:
+        return item.path.relative_to(here).as_posix()
+
     for item in items:
-        if item.path.relative_to(here).as_posix().startswith(_OF_THE_WORLD):
+        if path_of(item).startswith(_OF_THE_WORLD):
             item.add_marker("world")
+    places = {folder: place for place, folder in enumerate(_EARLY)}
+    items.sort(key=lambda item: places.get(path_of(item).partition("/")[0], len(_EARLY)))

@@ -24,6 +24,9 @@ from tests.memo.crowd_rounds import LEASE, OnlyAdds, WithoutLocks
 
 SCRIPT = Path(__file__).with_name("crowd_rounds.py")
 
+# diskcache leaves the connection of a thread that ended to the garbage collector, which Python 3.13 tells.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
+
 of_processes = pytest.mark.skipif(
     not hasattr(os, "fork"), reason="it forks, and stops and kills as POSIX does"
 )

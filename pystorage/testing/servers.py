@@ -7,7 +7,9 @@ test, ``none`` skips all tests of servers even where these are there, and withou
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -27,6 +29,11 @@ _WORDS: Final = ("", "required", "none")
 _PATIENCE: Final = 30.0
 _MOMENT: Final = 0.02
 _TAIL: Final = 2000
+# Below are ports that well-known servers, and some of those in tests, take without being asked.
+_LOWEST: Final = 10_000
+_HIGHEST: Final = 65_000
+_ENOUGH: Final = 1_000
+_TRIES: Final = 200
 # Of Linux: the signal that a process gets when the one that started it has died.
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -78,19 +85,55 @@ def program(name: str, *others: str) -> str:
     return found or ""
 
 
-def free_port() -> int:
+def free_port(together: int = 1) -> int:
     """Find a port of this machine that nobody listens on.
 
+    It is none of those that the system hands out by itself, where that leaves any: a connection that another
+    process opens at this moment could take such a port before the server does.
+
+    Args:
+        together: How many ports one after the other must be free, at least 1.
+
     Returns:
-        Its number.
+        The number of the first.
 
     Raises:
+        ValueError: ``together`` is below 1.
         OSError: There is none.
+
+    Example:
+        >>> 1024 < free_port() < 65536
+        True
     """
+    if together < 1:
+        raise ValueError(f"together must be at least 1, not {together!r}")
+    ports = _fixed_ports()
+    for _ in range(_TRIES):
+        first = secrets.choice(ports)
+        if all(map(_is_free, range(first, first + together))):
+            return first
+    raise OSError(errno.EADDRINUSE, f"no {together} free ports were found from {ports[0]} to {ports[-1]}")
+
+
+def _fixed_ports() -> range:
+    """Give the wider range of unprivileged ports beside those that the system hands out by itself."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as told:
+            low, high = map(int, told.read().split())
+    except (OSError, ValueError):  # what the standards of the internet set apart, as most systems do
+        low, high = 49152, 65535
+    below, above = range(_LOWEST, low), range(high + 1, _HIGHEST)
+    wider = max(below, above, key=len)
+    return wider if len(wider) >= _ENOUGH else range(_LOWEST, _HIGHEST)
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 @contextmanager

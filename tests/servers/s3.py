@@ -124,7 +124,7 @@ def ceph() -> Iterator[S3Server]:
     if not (folder / "root" / "run").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         subprocess.run([HERE / "get_ceph.sh", folder], check=True, timeout=600)
-    port = servers.free_port()
+    port = servers.free_port(together=3)
     command = [str(HERE / "run_ceph.sh"), str(folder), str(port), server.access_key, server.secret_key]
     with servers.running(command, port, patience=90):
         end = time.monotonic() + 30

@@ -68,6 +68,29 @@ def test_ports_are_free() -> None:
         assert servers.free_port() != port
 
 
+def test_ports_together_are_free() -> None:
+    first = servers.free_port(together=3)
+    for port in range(first, first + 3):
+        socket.create_server(("127.0.0.1", port)).close()
+
+
+@pytest.mark.parametrize("together", [0, -1])
+def test_fewer_ports_than_one_are_refused(together: int) -> None:
+    with pytest.raises(ValueError, match=f"together must be at least 1, not {together}"):
+        servers.free_port(together)
+
+
+def test_no_connection_can_take_a_free_port() -> None:
+    """A port that the system would give to whoever asks for any is another's a moment later."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        given = set()
+        for _ in range(50):
+            with socket.create_connection(server.getsockname()[:2], 5) as client:
+                given.add(client.getsockname()[1])
+    found = {servers.free_port() for _ in range(50)}
+    assert max(found) < min(given) or min(found) > max(given)
+
+
 def test_a_server_runs_while_it_is_needed() -> None:
     port = servers.free_port()
     with servers.running([sys.executable, "-c", SERVER, str(port)], port) as process:

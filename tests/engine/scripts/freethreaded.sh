@@ -86,6 +86,6 @@ sys.exit(IMPLEMENTATION != "c" or sys._is_gil_enabled())'
 export PYTHON_GIL=0
 "$work/venv/bin/python" -X faulthandler tests/engine/scripts/storm.py "${STORM_SECONDS:-60}"
 if (($# == 0)); then
-    set -- tests/engine tests/memo/test_lru.py tests/memo/test_shortcuts.py
+    set -- tests/engine tests/memoize/test_lru.py tests/memoize/test_shortcuts.py
 fi
 "$work/venv/bin/python" -X faulthandler -m pytest -q -p no:cacheprovider "$@"

@@ -19,7 +19,7 @@ from pystorage import FileStorage, LRUStorage, MemoryStorage, aio, memoize
 from pystorage.errors import UnavailableError
 from pystorage.memo.asyncbackground import ASYNC_BACKGROUND, AsyncBackground
 from pystorage.testing import FakeClock, FaultyStorage
-from tests.memo.conftest import Crew
+from tests.memoize.conftest import Crew
 
 LONG = 20.0
 BACKENDS = ("asyncio", "trio")

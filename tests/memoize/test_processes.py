@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import pystorage
-from tests.memo import sample_calls
+from tests.memoize import sample_calls
 
 HERE = Path(__file__).parent
 PACKAGE = Path(pystorage.__file__).parents[1]

@@ -20,7 +20,7 @@ from pystorage import DiskCacheStorage, FileStorage, FilesystemStorage, LRUStora
 from pystorage.errors import ConflictError
 from pystorage.memo.addleases import PREFIX, AddLeases
 from pystorage.memo.renewal import RENEWER
-from tests.memo.crowd_rounds import LEASE, OnlyAdds, WithoutLocks
+from tests.memoize.crowd_rounds import LEASE, OnlyAdds, WithoutLocks
 
 SCRIPT = Path(__file__).with_name("crowd_rounds.py")
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pystorage.memo import CacheInfo
-from tests.memo.lru_on import PARTS, lru_on
+from tests.memoize.lru_on import PARTS, lru_on
 
 theirs = pytest.importorskip("test.test_functools", reason="this Python comes without its tests")
 

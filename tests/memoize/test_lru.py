@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import pystorage
 from pystorage.testing import FakeClock
-from tests.memo.lru_on import PARTS, lru_on
+from tests.memoize.lru_on import PARTS, lru_on
 
 
 @pytest.fixture(params=sorted(PARTS))

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from pystorage import FileStorage, LRUStorage, MemoryStorage, memoize
-from tests.memo.conftest import Crew
+from tests.memoize.conftest import Crew
 
 LONG = 20.0
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,8 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import Barrier
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pystorage import RedisStorage, UnavailableError
 
@@ -52,17 +53,17 @@ def work(url: str) -> int:
 
 @contextmanager
 def server(program: str) -> Iterator[str]:
-    """Run a server on a free port, which keeps nothing on the disk."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait()
+    """Run a server that only this user reaches, by a socket in a folder of its own; it keeps nothing."""
+    with TemporaryDirectory() as folder:
+        socket = Path(folder, "redis.sock")
+        command = [program, "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
+        quiet = ["--save", "", "--appendonly", "no", "--dir", folder]
+        process = subprocess.Popen(command + quiet, stdout=subprocess.DEVNULL)
+        try:
+            yield f"unix://{socket}"
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def wait_for(url: str) -> None:

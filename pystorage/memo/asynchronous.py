@@ -19,8 +19,8 @@ from pystorage.memo.handled import Handled, Refreshing
 from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value_of
 from pystorage.memo.leading import FIRST_PAUSE, LONGEST_PAUSE, can_lead, deadline, led
 from pystorage.memo.memoized import OTHERS
+from pystorage.memo.methods import MayBeMethod
 from pystorage.memo.options import at_least_one
-from pystorage.memo.perobject import MayBeMethod
 from pystorage.memo.place import ANYTHING, refuse_once
 from pystorage.memo.tags import Tags, tokens_async
 from pystorage.storage import ABSENT, Storage
@@ -310,78 +310,22 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
     # ------------------------------------------------------------------ handling
 
     async def peek(self, default: D, /, *args: P.args, **kwargs: P.kwargs) -> R | D:
-        """Give the result of a call if it is kept, without computing and without counting.
-
-        Args:
-            default: Given where it is not kept, or can't be decoded.
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            The result or the default.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot be read.
-        """
         value, _, envelope = await self._seen(self._call_key(args, kwargs), counted=False)
         if value is ABSENT or (envelope is not None and envelope.error is not None):
             return default
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 
     async def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Keep a result for a call without computing it.
-
-        Args:
-            value: The result.
-            args: As for the function.
-            kwargs: As for the function.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot hold the value, or refused.
-        """
         key = self._call_key(args, kwargs)
         self._flights.forget(key)
         await self._write(key, value if self._copied is None else self._copied(value))
 
     async def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Forget the result of one call.
-
-        Args:
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            Whether it was kept.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage refused.
-        """
         key = self._call_key(args, kwargs)
         self._flights.forget(key)
         return await self._place.remove(key)
 
     async def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compute a call, whether its result is kept or not, and keep it anew.
-
-        Args:
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            The result, as the next call will give it.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot hold the result, or refused.
-            Exception: Whatever the function raises; what was kept before stays.
-        """
         ask = Ask(self._call_key(args, kwargs), self._passed(args), kwargs, self._find)
         self._flights.forget(ask.key)
         value = await self._computed(ask)

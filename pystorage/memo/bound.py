@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, MutableMapping
 from types import MethodType
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from pystorage.memo.calls import PassedOn
 
 if TYPE_CHECKING:
     from pystorage.memo.figures import CacheInfo
-    from pystorage.memo.memoized import Memoized
 
 P = ParamSpec("P")
 R = TypeVar("R")
 D = TypeVar("D")
 
 
-class BoundMemoized(Generic[P, R]):
-    """A memoized method, bound to an object: its methods take the arguments without the object.
+class Bound(PassedOn[P, R]):
+    """A memoized method, async or not, bound to an object: its methods take the arguments without the object.
 
     Args:
         memoized: The memoized function.
@@ -30,128 +31,31 @@ class BoundMemoized(Generic[P, R]):
 
     __slots__ = ("__func__", "__self__")
 
-    def __init__(self, memoized: Memoized[Concatenate[Any, P], R], instance: object) -> None:
+    def __init__(self, memoized: Any, instance: object) -> None:
         self.__func__ = memoized
         self.__self__ = instance
 
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         return self.__func__(self.__self__, *args, **kwargs)
 
-    def key_for(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Give the key under which the result of a call is kept.
-
-        Args:
-            args: As for the method.
-            kwargs: As for the method.
-
-        Returns:
-            The key in ``storage``.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-        """
-        return self.__func__.key_for(self.__self__, *args, **kwargs)
-
-    def peek(self, default: D, /, *args: P.args, **kwargs: P.kwargs) -> R | D:
-        """Give the result of a call if it is kept, without computing and without counting.
-
-        Args:
-            default: Given where it is not kept, or can't be decoded.
-            args: As for the method.
-            kwargs: As for the method.
-
-        Returns:
-            The result or the default.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot be read.
-        """
-        return self.__func__.peek(default, self.__self__, *args, **kwargs)
-
-    def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Keep a result for a call without computing it.
-
-        Args:
-            value: The result.
-            args: As for the method.
-            kwargs: As for the method.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot hold the value, or refused.
-        """
-        self.__func__.set(value, self.__self__, *args, **kwargs)
-
-    def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Forget the result of one call.
-
-        Args:
-            args: As for the method.
-            kwargs: As for the method.
-
-        Returns:
-            Whether it was kept.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage refused.
-        """
-        return self.__func__.invalidate(self.__self__, *args, **kwargs)
-
-    def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compute a call, whether its result is kept or not, and keep it anew.
-
-        Args:
-            args: As for the method.
-            kwargs: As for the method.
-
-        Returns:
-            The result, as the next call will give it.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot hold the result, or refused.
-            Exception: Whatever the method raises; what was kept before stays.
-        """
-        return self.__func__.refresh(self.__self__, *args, **kwargs)
-
-    def prefetch(self, calls: Iterable[tuple[Any, ...]]) -> int:
-        """Compute the results of several calls that are not kept yet.
-
-        Args:
-            calls: The arguments of each call by position, without the object, in a tuple.
-
-        Returns:
-            How many were not kept.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot be read, cannot hold a result, or refused.
-            Exception: What the method raises; the calls before are kept.
-        """
-        return self.__func__.prefetch((self.__self__, *args) for args in calls)
+    def _target(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+        return self.__func__, (self.__self__, *args)
 
     @property
-    def _whole(self) -> Memoized[..., R]:
+    def _whole(self) -> Any:
+        """What keeps the results of this object, and may keep those of others."""
         return self.__func__
 
     @property
-    def __wrapped__(self) -> Callable[P, R]:
+    def __wrapped__(self) -> Callable[P, Any]:
         return MethodType(self.__func__.__wrapped__, self.__self__)
 
     @property
     def __name__(self) -> str:
-        return self.__func__.__name__
+        return self.__func__.__name__  # type: ignore[no-any-return]
 
     @property
-    def storage(self) -> MutableMapping[Any, Any]:
+    def storage(self) -> Any:
         """Where the results are kept: those of all objects, or of this one where each has its own.
 
         Returns:
@@ -172,7 +76,7 @@ class BoundMemoized(Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self.__func__.key_prefix
+        return self.__func__.key_prefix  # type: ignore[no-any-return]
 
     @property
     def undecodable(self) -> int:
@@ -184,7 +88,7 @@ class BoundMemoized(Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self._whole.undecodable
+        return self._whole.undecodable  # type: ignore[no-any-return]
 
     @property
     def unavailable(self) -> int:
@@ -196,7 +100,7 @@ class BoundMemoized(Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self._whole.unavailable
+        return self._whole.unavailable  # type: ignore[no-any-return]
 
     def cache_info(self) -> CacheInfo:
         """Give the figures of the method: of all objects, or of this one where each has its own.
@@ -207,7 +111,7 @@ class BoundMemoized(Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self._whole.cache_info()
+        return self._whole.cache_info()  # type: ignore[no-any-return]
 
     def cache_parameters(self) -> dict[str, object]:
         """Tell how the method was memoized.
@@ -218,20 +122,23 @@ class BoundMemoized(Generic[P, R]):
         Raises:
             Nothing.
         """
-        return self._whole.cache_parameters()
+        return self._whole.cache_parameters()  # type: ignore[no-any-return]
 
-    def cache_clear(self) -> None:
+    def cache_clear(self) -> Any:
         """Forget the results and figures: of all objects, or of this one where each has its own.
+
+        Returns:
+            None.
 
         Raises:
             StorageError: The storage refused.
 
         Cost: as for a function.
         """
-        self._whole.cache_clear()
+        return self._whole.cache_clear()
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, BoundMemoized):
+        if not isinstance(other, Bound):
             return NotImplemented
         return self.__self__ is other.__self__ and self.__func__ is other.__func__
 
@@ -242,7 +149,75 @@ class BoundMemoized(Generic[P, R]):
         return f"<{self.__func__!r} of {type(self.__self__).__qualname__}>"
 
 
-class ObjectMemoized(BoundMemoized[P, R]):
+class OfItsOwn(Bound[P, R]):
+    """What makes a bound method that of an object which has results of its own.
+
+    Args:
+        memoized: The memoized method.
+        instance: The object, its first argument.
+
+    Raises:
+        Nothing.
+    """
+
+    __slots__ = ()
+
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
+        return self._whole(*args, **kwargs)
+
+    @property
+    def _whole(self) -> Any:
+        return self.__func__.of(self.__self__)
+
+
+class BoundMemoized(Bound[P, R]):
+    """A memoized method, bound to an object: its methods take the arguments without the object.
+
+    Args:
+        memoized: The memoized function.
+        instance: The object, its first argument.
+
+    Raises:
+        Nothing.
+
+    Threads: as the storage.
+    """
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+        def peek(self, default: D, /, *args: P.args, **kwargs: P.kwargs) -> R | D: ...
+        def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None: ...
+        def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> bool: ...
+        def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R: ...
+        def cache_clear(self) -> None: ...
+        @property
+        def __wrapped__(self) -> Callable[P, R]: ...
+        @property
+        def storage(self) -> MutableMapping[Any, Any]: ...
+
+    def prefetch(self, calls: Iterable[tuple[Any, ...]]) -> int:
+        """Compute the results of several calls that are not kept yet.
+
+        Args:
+            calls: The arguments of each call by position, without the object, in a tuple.
+
+        Returns:
+            How many were not kept.
+
+        Raises:
+            TypeError: The method cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
+            StorageError: The storage cannot be read, cannot hold a result, or refused.
+            Exception: What the method raises; the calls before are kept.
+        """
+        prefetched: int = self.__func__.prefetch((self.__self__, *args) for args in calls)
+        return prefetched
+
+
+class ObjectMemoized(OfItsOwn[P, R], BoundMemoized[P, R]):
     """A memoized method, bound to an object that has results of its own.
 
     Args:
@@ -256,11 +231,3 @@ class ObjectMemoized(BoundMemoized[P, R]):
     """
 
     __slots__ = ()
-
-    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._whole(*args, **kwargs)
-
-    @property
-    def _whole(self) -> Memoized[..., R]:
-        method: Any = self.__func__
-        return method.of(self.__self__)  # type: ignore[no-any-return]

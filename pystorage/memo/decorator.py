@@ -14,14 +14,9 @@ from pystorage.memo.codeversion import AutoCallKey
 from pystorage.memo.fresh import FreshMemoized
 from pystorage.memo.leading import can_lead, capabilities_of, is_async, leases_of
 from pystorage.memo.memoized import Memoized
+from pystorage.memo.methods import first_parameter, looks_like_a_method
 from pystorage.memo.options import LEASE, TTL, Copy, OnError, Options, checked
-from pystorage.memo.perobject import (
-    AsyncMemoizedMethod,
-    MemoizedMethod,
-    first_parameter,
-    looks_like_a_method,
-    of_one_object,
-)
+from pystorage.memo.perobject import AsyncMemoizedMethod, MemoizedMethod, of_one_object
 from pystorage.memo.tags import Tags
 from pystorage.storage import Capability, Storage
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
 
 from pystorage.engine import Front
+from pystorage.memo.calls import Calls
 from pystorage.memo.figures import CacheInfo, Counter
 from pystorage.memo.flight import Ask
 from pystorage.memo.leading import is_async
@@ -14,8 +15,6 @@ from pystorage.memo.place import Trouble
 from pystorage.storage import Storage
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from pystorage.memo.callkey import CallKey
     from pystorage.memo.options import Options
 
@@ -23,7 +22,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Handled(Front, Generic[P, R]):
+class Handled(Front, Calls[P, R]):
     """A memoized function as it is looked at: its keys, its figures and how it was made.
 
     Args:
@@ -71,26 +70,6 @@ class Handled(Front, Generic[P, R]):
         self._hits, self._misses = Counter(), Counter()
 
     def key_for(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Give the key under which the result of a call is kept.
-
-        Args:
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            The key in ``storage``: the same in every process and on every machine.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-
-        Example:
-            >>> import string
-            >>> from pystorage import memoize
-            >>> capwords = memoize({})(string.capwords)
-            >>> capwords.key_for("a b") == capwords.key_for(s="a b", sep=None)
-            True
-        """
         return self._call_key(args, kwargs)
 
     @property
@@ -189,12 +168,6 @@ class Handled(Front, Generic[P, R]):
 
     def __reduce__(self) -> str:
         return self.__qualname__
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, _: object) -> Self:
-        return self
 
 
 class Refreshing:

@@ -19,7 +19,7 @@ from pystorage.memo.bound import BoundMemoized
 from pystorage.memo.flight import Ask, Flights
 from pystorage.memo.handled import Handled
 from pystorage.memo.leading import Leading, can_lead
-from pystorage.memo.perobject import MayBeMethod
+from pystorage.memo.methods import MayBeMethod
 from pystorage.memo.place import ANYTHING, Place, refuse_once
 from pystorage.storage import ABSENT, Storage
 
@@ -113,87 +113,22 @@ class Memoized(MayBeMethod, Handled[P, R]):
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 
     def peek(self, default: D, /, *args: P.args, **kwargs: P.kwargs) -> R | D:
-        """Give the result of a call if it is kept, without computing and without counting.
-
-        Args:
-            default: Given where it is not kept, or can't be decoded.
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            The result or the default.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot be read.
-
-        Cost: one read.
-        """
         value = self._peeked(self._call_key(args, kwargs))
         if value is ABSENT:
             return default
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 
     def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Keep a result for a call without computing it.
-
-        Args:
-            value: The result.
-            args: As for the function.
-            kwargs: As for the function.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot hold the value, or refused.
-
-        Cost: one write.
-        """
         key = self._call_key(args, kwargs)
         self._flights.forget(key)
         self._write(key, value if self._copied is None else self._copied(value))
 
     def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Forget the result of one call.
-
-        Args:
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            Whether it was kept.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage refused.
-
-        Cost: one removal.
-        Threads: a result that is being computed goes to those who wait for it, and is not kept.
-        """
         key = self._call_key(args, kwargs)
         self._flights.forget(key)
         return self._place.remove(key)
 
     def refresh(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compute a call, whether its result is kept or not, and keep it anew.
-
-        Args:
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            The result, as the next call will give it.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot hold the result, or refused.
-            Exception: Whatever the function raises; what was kept before stays.
-
-        Cost: one computation and one write.
-        """
         ask = Ask(self._call_key(args, kwargs), self._passed(args), kwargs, self._find)
         self._flights.forget(ask.key)
         value = self._computed(ask)

@@ -10,54 +10,16 @@ import functools
 import inspect
 import weakref
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from pystorage.memo.asyncbound import AsyncObjectMemoized, mark_async
 from pystorage.memo.bound import ObjectMemoized
+from pystorage.memo.calls import PassedOn
 from pystorage.memo.figures import CacheInfo
-
-if TYPE_CHECKING:
-    from typing import Self
+from pystorage.memo.methods import first_parameter
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-
-def first_parameter(function: Callable[..., Any]) -> str | None:
-    """Give the parameter that is the object, if the function is a method.
-
-    Args:
-        function: The function.
-
-    Returns:
-        The name of its first parameter; None where nothing can be passed first by position.
-
-    Raises:
-        Nothing.
-    """
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return None
-    return parameters[0].name if parameters and parameters[0].kind in _POSITIONAL else None
-
-
-def looks_like_a_method(function: Callable[..., Any]) -> bool:
-    """Tell whether a function is a method by how it is written, as a property inside knows no class.
-
-    Args:
-        function: The function.
-
-    Returns:
-        True where it is defined in the body of a class, and its first parameter is called ``self``.
-
-    Raises:
-        Nothing.
-    """
-    where = getattr(function, "__qualname__", "").rpartition(".")[0]
-    return bool(where) and not where.endswith("<locals>") and first_parameter(function) == "self"
 
 
 class OneObject:
@@ -110,7 +72,7 @@ class _Kept(weakref.ref[Any]):
     member: Any
 
 
-class MemoizedMethod(Generic[P, R]):
+class MemoizedMethod(PassedOn[P, R]):
     """A memoized method each of whose objects has results of its own: what ``memoize`` makes of a method.
 
     It is called with the object first, and so are its methods; ``object.method`` is called without.
@@ -195,7 +157,7 @@ class MemoizedMethod(Generic[P, R]):
     def _members(self) -> list[Any]:
         return [kept.member for kept in list(self._kept.values())]
 
-    def _split(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
+    def _target(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
         """Give what keeps the results, and the arguments after the object."""
         if args:
             return self.of(args[0]), args[1:]
@@ -206,96 +168,8 @@ class MemoizedMethod(Generic[P, R]):
     # ------------------------------------------------------------------ calls
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        member, args = self._split(args, kwargs)
+        member, args = self._target(args, kwargs)
         return member(*args, **kwargs)
-
-    def key_for(self, /, *args: Any, **kwargs: Any) -> str:
-        """Give the key under which the result of a call is kept, among those of its object.
-
-        Args:
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            The key: the same for all objects.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-        """
-        member, args = self._split(args, kwargs)
-        return str(member.key_for(*args, **kwargs))
-
-    def peek(self, default: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Give the result of a call if it is kept, without computing and without counting.
-
-        Args:
-            default: Given where it is not kept.
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            The result or the default.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-        """
-        member, args = self._split(args, kwargs)
-        return member.peek(default, *args, **kwargs)
-
-    def set(self, value: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Keep a result for a call without computing it.
-
-        Args:
-            value: The result.
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            None; what is awaited, where the method is async.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-        """
-        member, args = self._split(args, kwargs)
-        return member.set(value, *args, **kwargs)
-
-    def invalidate(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Forget the result of one call.
-
-        Args:
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            Whether it was kept.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-        """
-        member, args = self._split(args, kwargs)
-        return member.invalidate(*args, **kwargs)
-
-    def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
-        """Compute a call, whether its result is kept or not, and keep it anew.
-
-        Args:
-            args: As for the function.
-            kwargs: As for the function.
-
-        Returns:
-            The result, as the next call will give it.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            Exception: Whatever the method raises; what was kept before stays.
-        """
-        member, args = self._split(args, kwargs)
-        return member.refresh(*args, **kwargs)
 
     def prefetch(self, calls: Iterable[tuple[Any, ...]]) -> int:
         """Compute the results of several calls that are not kept yet.
@@ -421,12 +295,6 @@ class MemoizedMethod(Generic[P, R]):
     def __reduce__(self) -> str:
         return self.__qualname__
 
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, _: object) -> Self:
-        return self
-
 
 class AsyncMemoizedMethod(MemoizedMethod[P, R]):
     """The same of an ``async def``: what has results to give is awaited.
@@ -479,26 +347,3 @@ class AsyncMemoizedMethod(MemoizedMethod[P, R]):
     async def cache_clear(self) -> None:
         for member in self._members():
             await member.cache_clear()
-
-
-class MayBeMethod:
-    """What a memoized function is that may turn out to be a method, when it is found in a class.
-
-    Raises:
-        Nothing.
-    """
-
-    #: Makes the method; None where all objects share what is kept, by a key of theirs.
-    _as_method: Callable[[], MemoizedMethod[Any, Any]] | None = None
-    _is_in_class = False
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._is_in_class = True
-
-    def _bound(self, kind: Any, instance: object, owner: type | None) -> Any:
-        # A classmethod binds what it holds to the class, in Python before 3.13: a class is no object here,
-        # and known by its name.
-        if self._as_method is None or (not self._is_in_class and (instance is None or instance is owner)):
-            return self if instance is None else kind(self, instance)
-        made = self.__dict__.get("_method") or self.__dict__.setdefault("_method", self._as_method())
-        return made.__get__(instance, owner)

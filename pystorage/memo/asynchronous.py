@@ -203,9 +203,7 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
             try:
                 hold = await taken(async_lock_of(self._face, ask.key, lease), lease)
             except OSError as error:
-                if self._trouble.raises:
-                    raise
-                self._trouble.not_reached(error)
+                self._trouble.bear(error)
                 break
             if hold is not None:
                 break
@@ -242,9 +240,7 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
         try:
             await hold.release()
         except OSError as error:
-            if self._trouble.raises:
-                raise
-            self._trouble.not_reached(error)
+            self._trouble.bear(error)
 
     async def _standing(self, key: str) -> object:
         """Give what is stored although ``_find`` gave nothing."""

@@ -6,15 +6,16 @@ from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from pystorage.errors import DecodeError, EncodeError
-from pystorage.memo.place import ANYTHING, Place, Trouble
+from pystorage.memo.place import ANYTHING, AnyPlace, Place
 from pystorage.storage import ABSENT, Capability, Storage
 
 if TYPE_CHECKING:
     from pystorage.aio import AsyncStorage
+    from pystorage.memo.trouble import Trouble
 
 
-class AsyncPlace:
-    """A storage whose calls are awaited.
+class AsyncPlace(AnyPlace):
+    """A storage of results whose calls are awaited.
 
     Args:
         storage: The storage.
@@ -25,68 +26,29 @@ class AsyncPlace:
     """
 
     def __init__(self, storage: AsyncStorage[Any, Any], trouble: Trouble) -> None:
-        self._storage = storage
-        self.trouble = trouble
-        can = storage.capabilities
-        self._adds, self._swaps = Capability.ADD in can, Capability.SWAP in can
+        super().__init__(storage, trouble, storage.capabilities)
 
     async def read(self, key: str, *, counted: bool = True) -> Any:
-        """Read what is stored.
-
-        Args:
-            key: The key.
-            counted: Whether it is counted and said where something cannot be decoded.
-
-        Returns:
-            What is stored, or ABSENT; as ``Place.read``.
-
-        Raises:
-            StorageError: The storage cannot be read.
-        """
         try:
-            stored = await self._storage.get(key, ABSENT)
-        except DecodeError as error:
-            if counted:
-                self.trouble.not_decoded(error)
-            return ABSENT
-        except OSError as error:
-            if self.trouble.raises:
-                raise
-            self.trouble.not_reached(error)
-            return self.trouble.remembered(key)
+            stored = await self.storage.get(key, ABSENT)
+        except (DecodeError, OSError) as error:
+            return self._unread(key, error, counted)
         if not self.trouble.raises and stored is not ABSENT:
             self.trouble.remember(key, stored)
         return stored
 
     async def write(self, key: str, stored: object, ttl: float | None, before: object = ANYTHING) -> bool:
-        """Write what is to be stored, if nobody else did meanwhile.
-
-        Args:
-            key: The key.
-            stored: What is to be stored.
-            ttl: Seconds that it lives, > 0; None is for ever.
-            before: What was there, or ABSENT; as ``Place.write``.
-
-        Returns:
-            Whether it was written.
-
-        Raises:
-            StorageError: The storage cannot hold it, or refused.
-        """
         try:
-            if before is ANYTHING or not (self._adds if before is ABSENT else self._swaps):
-                await self._storage.set(key, stored, ttl=ttl)
+            if self._is_set(before):
+                await self.storage.set(key, stored, ttl=ttl)
             elif before is ABSENT:
-                if not await self._storage.add(key, stored, ttl=ttl):
+                if not await self.storage.add(key, stored, ttl=ttl):
                     return False
-            elif not await self._storage.swap(key, before, stored, ttl=ttl):
+            elif not await self.storage.swap(key, before, stored, ttl=ttl):
                 return False
         except OSError as error:
-            if self.trouble.raises:
-                raise
-            self.trouble.not_reached(error)
-            if self.trouble.last is not None:
-                self.trouble.last[key] = stored
+            self.trouble.bear(error)
+            self.trouble.note({key: stored})
             return True
         if not self.trouble.raises:
             self.trouble.remember(key, stored)
@@ -95,20 +57,6 @@ class AsyncPlace:
     async def write_any(
         self, key: str, forms: Sequence[object], ttl: float | None, before: object = ANYTHING
     ) -> bool:
-        """Write something that has several forms: the first one that the storage can hold.
-
-        Args:
-            key: The key.
-            forms: The forms.
-            ttl: Seconds that it lives, > 0; None is for ever.
-            before: As for ``write``.
-
-        Returns:
-            Whether it was written.
-
-        Raises:
-            StorageError: The storage can hold none of them, or refused.
-        """
         for form in forms[:-1]:
             try:
                 return await self.write(key, form, ttl, before)
@@ -117,69 +65,27 @@ class AsyncPlace:
         return await self.write(key, forms[-1], ttl, before)
 
     async def write_many(self, items: dict[str, Any], ttl: float | None) -> None:
-        """Write several things.
-
-        Args:
-            items: Key → what is to be stored.
-            ttl: Seconds that they live, > 0; None is for ever.
-
-        Raises:
-            StorageError: The storage cannot hold one, or refused.
-        """
         try:
-            await self._storage.set_many(items, ttl=ttl)
+            await self.storage.set_many(items, ttl=ttl)
         except OSError as error:
-            if self.trouble.raises:
-                raise
-            self.trouble.not_reached(error)
-        if self.trouble.last is not None:
-            for key, stored in items.items():
-                self.trouble.last[key] = stored
+            self.trouble.bear(error)
+        self.trouble.note(items)
 
     async def read_many(self, keys: Sequence[str]) -> dict[str, Any]:
-        """Read what is stored under several keys.
-
-        Args:
-            keys: The keys.
-
-        Returns:
-            Those that are there.
-
-        Raises:
-            StorageError: The storage cannot be read.
-        """
         try:
-            return await self._storage.get_many(keys)
+            found: dict[str, Any] = await self.storage.get_many(keys)
+            return found
         except (DecodeError, OSError):
             pass  # one by one, so that each is counted
         found = {key: await self.read(key) for key in keys}
         return {key: value for key, value in found.items() if value is not ABSENT}
 
     async def remove(self, key: str) -> bool:
-        """Remove what is stored.
-
-        Args:
-            key: The key.
-
-        Returns:
-            Whether something was.
-
-        Raises:
-            StorageError: The storage refused.
-        """
         self.trouble.forget(key)
-        return await self._storage.delete(key)
+        return await self.storage.delete(key)  # type: ignore[no-any-return]
 
     async def clear(self, prefix: str) -> None:
-        """Remove what begins with a prefix.
-
-        Args:
-            prefix: The beginning of the keys.
-
-        Raises:
-            StorageError: The storage refused.
-        """
-        await self._storage.delete_many([key async for key in self._storage.scan(prefix)])
+        await self.storage.delete_many([key async for key in self.storage.scan(prefix)])
 
 
 class DirectPlace(AsyncPlace):

@@ -11,7 +11,7 @@ from pystorage.memo.calls import Calls
 from pystorage.memo.figures import CacheInfo, Counter
 from pystorage.memo.flight import Ask
 from pystorage.memo.leading import is_async
-from pystorage.memo.place import Trouble
+from pystorage.memo.trouble import Trouble
 from pystorage.storage import Storage
 
 if TYPE_CHECKING:

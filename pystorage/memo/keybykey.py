@@ -11,7 +11,7 @@ from pystorage.memo.callkey import CallKey
 from pystorage.memo.figures import CacheInfo, Counter
 from pystorage.memo.leading import is_async
 from pystorage.memo.options import Options
-from pystorage.memo.place import Trouble
+from pystorage.memo.trouble import Trouble
 from pystorage.storage import Storage
 
 K = TypeVar("K")

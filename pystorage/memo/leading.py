@@ -19,8 +19,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pystorage.memo.flight import Ask
-from pystorage.memo.place import ANYTHING, Trouble
+from pystorage.memo.place import ANYTHING
 from pystorage.memo.renewal import Hold, given_back, taken
+from pystorage.memo.trouble import Trouble
 from pystorage.storage import ABSENT, Capability, Storage
 
 if TYPE_CHECKING:
@@ -217,18 +218,14 @@ class Leading:
         try:
             return taken(self._storage, key, self._options.lock_ttl)
         except OSError as error:
-            if self._trouble.raises:
-                raise
-            self._trouble.not_reached(error)
+            self._trouble.bear(error)
             return True
 
     def _give_back(self, hold: Hold) -> None:
         try:
             given_back(hold)
         except OSError as error:
-            if self._trouble.raises:
-                raise
-            self._trouble.not_reached(error)
+            self._trouble.bear(error)
 
 
 def deadline(options: Options, is_nested: bool) -> float:

@@ -2,164 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import MutableMapping, Sequence
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from pystorage.engine import Cache
 from pystorage.errors import DecodeError, EncodeError
-from pystorage.memo.figures import Counter
+from pystorage.memo.trouble import Trouble
 from pystorage.storage import ABSENT, Capability, Storage
 
-if TYPE_CHECKING:
-    from pystorage.memo.options import OnError
-
-#: How many of the values given last are remembered for when the storage is down.
-LAST: Final = 1024
 #: What stands for "whatever was there".
 ANYTHING: Final = object()
 
-_log = logging.getLogger("pystorage.memo")
 
-
-class Trouble:
-    """Counts what went wrong with a storage, and says each kind once.
-
-    Args:
-        name: The function, for messages.
-        on_error: What is done when the storage cannot be reached.
-
-    Raises:
-        Nothing.
-
-    Threads: any number.
-    """
-
-    def __init__(self, name: str, on_error: OnError) -> None:
-        self._name = name
-        self.raises = on_error == "raise"
-        # What was read or written last, by key.
-        self.last: Cache[str, Any] | None = Cache(LAST) if on_error == "stale" else None
-        self._told = self._told_of_refreshes = False
-        #: Whether the storage could not be reached when it was last tried.
-        self.is_down = False
-        self.undecodable, self.unavailable = Counter(), Counter()
-
-    def reset(self) -> None:
-        """Begin to count anew.
-
-        Raises:
-            Nothing.
-        """
-        self.undecodable, self.unavailable = Counter(), Counter()
-
-    def not_decoded(self, error: DecodeError) -> None:
-        """Count a result that cannot be decoded.
-
-        Args:
-            error: Why.
-
-        Raises:
-            Nothing.
-        """
-        self.undecodable.add()
-        if not self._told:
-            self._told = True
-            _log.warning(
-                "a kept result of %s() cannot be decoded (%s) and is computed anew; this is said once",
-                self._name,
-                type(error).__name__,
-            )
-
-    def not_refreshed(self, error: BaseException) -> None:
-        """Say that a result could not be computed anew.
-
-        Args:
-            error: Why.
-
-        Raises:
-            Nothing.
-        """
-        if not self._told_of_refreshes:
-            self._told_of_refreshes = True
-            _log.warning(
-                "a result of %s() could not be computed anew (%s), and the old one stays while it may be "
-                "given; this is said once",
-                self._name,
-                type(error).__name__,
-                exc_info=error,
-            )
-
-    def not_reached(self, error: OSError) -> None:
-        """Count that the storage could not be reached.
-
-        Args:
-            error: Why.
-
-        Raises:
-            Nothing.
-        """
-        self.unavailable.add()
-        if not self.is_down:
-            self.is_down = True
-            _log.warning(
-                "the storage of the results of %s() cannot be reached (%s), and it goes on without; "
-                "this is said once until it is back",
-                self._name,
-                type(error).__name__,
-            )
-
-    def remember(self, key: str, stored: object) -> None:
-        """Note what was read or written.
-
-        Args:
-            key: The key.
-            stored: What is stored there.
-
-        Raises:
-            Nothing.
-        """
-        self.is_down = False
-        if self.last is not None:
-            self.last[key] = stored
-
-    def remembered(self, key: str) -> Any:
-        """Give what was last read or written here.
-
-        Args:
-            key: The key.
-
-        Returns:
-            What is remembered, or ABSENT.
-
-        Raises:
-            Nothing.
-        """
-        return ABSENT if self.last is None else self.last.get(key, ABSENT)
-
-    def forget(self, key: str | None = None) -> None:
-        """Remember a key no more.
-
-        Args:
-            key: The key; None is all of them.
-
-        Raises:
-            Nothing.
-        """
-        if self.last is not None:
-            if key is None:
-                self.last.clear()
-            else:
-                self.last.pop(key, None)
-
-
-class Place:
-    """A storage of results.
+class AnyPlace:
+    """A storage of results, where what it is asked may be awaited.
 
     Args:
         storage: The storage.
         trouble: What is done and counted when it fails.
+        can: What the storage does natively.
 
     Raises:
         Nothing.
@@ -167,14 +28,16 @@ class Place:
     Threads: as the storage.
     """
 
-    __slots__ = ("_adds", "_plain", "_swaps", "storage", "trouble")
+    __slots__ = ("_adds", "_swaps", "storage", "trouble")
 
-    def __init__(self, storage: MutableMapping[Any, Any], trouble: Trouble) -> None:
+    def __init__(self, storage: Any, trouble: Trouble, can: Capability) -> None:
         self.storage = storage
         self.trouble = trouble
-        can = storage.capabilities if isinstance(storage, Storage) else Capability.NONE
         self._adds, self._swaps = Capability.ADD in can, Capability.SWAP in can
-        self._plain = trouble.raises
+
+    def _is_set(self, before: object) -> bool:
+        """Tell whether it is written whatever is there: as is asked for, or as the storage cannot else."""
+        return before is ANYTHING or not (self._adds if before is ABSENT else self._swaps)
 
     def read(self, key: str, *, counted: bool = True) -> Any:
         """Read what is stored.
@@ -190,22 +53,18 @@ class Place:
         Raises:
             StorageError: The storage cannot be read.
         """
-        try:
-            stored = self.storage.get(key, ABSENT)
-        except DecodeError as error:
+        raise NotImplementedError
+
+    def _unread(self, key: str, error: DecodeError | OSError, counted: bool) -> Any:
+        """Give what counts as read where that fails."""
+        if isinstance(error, DecodeError):
             if counted:
                 self.trouble.not_decoded(error)
             return ABSENT
-        except OSError as error:
-            if self._plain:
-                raise
-            self.trouble.not_reached(error)
-            return self.trouble.remembered(key)
-        if not self._plain and stored is not ABSENT:
-            self.trouble.remember(key, stored)
-        return stored
+        self.trouble.bear(error)
+        return self.trouble.remembered(key)
 
-    def write(self, key: str, stored: object, ttl: float | None, before: object = ANYTHING) -> bool:
+    def write(self, key: str, stored: object, ttl: float | None, before: object = ANYTHING) -> Any:
         """Write what is to be stored, if nobody else did meanwhile.
 
         Args:
@@ -221,31 +80,11 @@ class Place:
         Raises:
             StorageError: The storage cannot hold it, or refused.
         """
-        try:
-            if before is ANYTHING or not (self._adds if before is ABSENT else self._swaps):
-                if ttl is None:
-                    self.storage[key] = stored
-                else:
-                    self.storage.set(key, stored, ttl=ttl)  # type: ignore[attr-defined]
-            elif before is ABSENT:
-                if not self.storage.add(key, stored, ttl=ttl):  # type: ignore[attr-defined]
-                    return False
-            elif not self.storage.swap(key, before, stored, ttl=ttl):  # type: ignore[attr-defined]
-                return False
-        except OSError as error:
-            if self._plain:
-                raise
-            self.trouble.not_reached(error)
-            if self.trouble.last is not None:
-                self.trouble.last[key] = stored
-            return True
-        if not self._plain:
-            self.trouble.remember(key, stored)
-        return True
+        raise NotImplementedError
 
     def write_any(
         self, key: str, forms: Sequence[object], ttl: float | None, before: object = ANYTHING
-    ) -> bool:
+    ) -> Any:
         """Write something that has several forms: the first one that the storage can hold.
 
         Args:
@@ -260,14 +99,9 @@ class Place:
         Raises:
             StorageError: The storage can hold none of them, or refused.
         """
-        for form in forms[:-1]:
-            try:
-                return self.write(key, form, ttl, before)
-            except EncodeError:
-                continue
-        return self.write(key, forms[-1], ttl, before)
+        raise NotImplementedError
 
-    def write_many(self, items: dict[str, Any], ttl: float | None) -> None:
+    def write_many(self, items: dict[str, Any], ttl: float | None) -> Any:
         """Write several things.
 
         Args:
@@ -277,18 +111,9 @@ class Place:
         Raises:
             StorageError: The storage cannot hold one, or refused.
         """
-        try:
-            self.storage.set_many(items, ttl=ttl)  # type: ignore[attr-defined]
-        except OSError as error:
-            if self._plain:
-                raise
-            self.trouble.not_reached(error)
-        if not self._plain:
-            for key, stored in items.items():
-                if self.trouble.last is not None:
-                    self.trouble.last[key] = stored
+        raise NotImplementedError
 
-    def read_many(self, keys: Sequence[str]) -> dict[str, Any]:
+    def read_many(self, keys: Sequence[str]) -> Any:
         """Read what is stored under several keys.
 
         Args:
@@ -300,15 +125,9 @@ class Place:
         Raises:
             StorageError: The storage cannot be read.
         """
-        try:
-            if isinstance(self.storage, Storage):
-                return self.storage.get_many(keys)
-        except (DecodeError, OSError):
-            pass  # one by one, so that each is counted
-        found = {key: self.read(key) for key in keys}
-        return {key: value for key, value in found.items() if value is not ABSENT}
+        raise NotImplementedError
 
-    def remove(self, key: str) -> bool:
+    def remove(self, key: str) -> Any:
         """Remove what is stored.
 
         Args:
@@ -320,14 +139,9 @@ class Place:
         Raises:
             StorageError: The storage refused.
         """
-        self.trouble.forget(key)
-        try:
-            del self.storage[key]
-        except KeyError:
-            return False
-        return True
+        raise NotImplementedError
 
-    def clear(self, prefix: str) -> None:
+    def clear(self, prefix: str) -> Any:
         """Remove what begins with a prefix.
 
         Args:
@@ -336,6 +150,93 @@ class Place:
         Raises:
             StorageError: The storage refused.
         """
+        raise NotImplementedError
+
+
+class Place(AnyPlace):
+    """A mapping of results.
+
+    Args:
+        storage: The mapping.
+        trouble: What is done and counted when it fails.
+
+    Raises:
+        Nothing.
+
+    Threads: as the storage.
+    """
+
+    __slots__ = ("_plain",)
+
+    def __init__(self, storage: MutableMapping[Any, Any], trouble: Trouble) -> None:
+        can = storage.capabilities if isinstance(storage, Storage) else Capability.NONE
+        super().__init__(storage, trouble, can)
+        self._plain = trouble.raises
+
+    def read(self, key: str, *, counted: bool = True) -> Any:
+        try:
+            stored = self.storage.get(key, ABSENT)
+        except (DecodeError, OSError) as error:
+            return self._unread(key, error, counted)
+        if not self._plain and stored is not ABSENT:
+            self.trouble.remember(key, stored)
+        return stored
+
+    def write(self, key: str, stored: object, ttl: float | None, before: object = ANYTHING) -> bool:
+        try:
+            if self._is_set(before):
+                if ttl is None:
+                    self.storage[key] = stored
+                else:
+                    self.storage.set(key, stored, ttl=ttl)
+            elif before is ABSENT:
+                if not self.storage.add(key, stored, ttl=ttl):
+                    return False
+            elif not self.storage.swap(key, before, stored, ttl=ttl):
+                return False
+        except OSError as error:
+            self.trouble.bear(error)
+            self.trouble.note({key: stored})
+            return True
+        if not self._plain:
+            self.trouble.remember(key, stored)
+        return True
+
+    def write_any(
+        self, key: str, forms: Sequence[object], ttl: float | None, before: object = ANYTHING
+    ) -> bool:
+        for form in forms[:-1]:
+            try:
+                return self.write(key, form, ttl, before)
+            except EncodeError:
+                continue
+        return self.write(key, forms[-1], ttl, before)
+
+    def write_many(self, items: dict[str, Any], ttl: float | None) -> None:
+        try:
+            self.storage.set_many(items, ttl=ttl)
+        except OSError as error:
+            self.trouble.bear(error)
+        self.trouble.note(items)
+
+    def read_many(self, keys: Sequence[str]) -> dict[str, Any]:
+        try:
+            if isinstance(self.storage, Storage):
+                return self.storage.get_many(keys)
+        except (DecodeError, OSError):
+            pass  # one by one, so that each is counted
+        found = {key: self.read(key) for key in keys}
+        return {key: value for key, value in found.items() if value is not ABSENT}
+
+    def remove(self, key: str) -> bool:
+        self.trouble.forget(key)
+        try:
+            del self.storage[key]
+        except KeyError:
+            return False
+        return True
+
+    def clear(self, prefix: str) -> None:
         if isinstance(self.storage, Storage):
             self.storage.delete_many(list(self.storage.scan(prefix)))
         else:

@@ -5,24 +5,23 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, Mapping, MutableMapping
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, Unpack, overload
 
-from pystorage.errors import UnsupportedOperation
 from pystorage.memo.callkey import CallKey
 from pystorage.memo.codeversion import AutoCallKey
 from pystorage.memo.fresh import FreshMemoized
-from pystorage.memo.leading import can_lead, capabilities_of, is_async, leases_of
+from pystorage.memo.leading import is_async, leases_of
 from pystorage.memo.memoized import Memoized
 from pystorage.memo.methods import first_parameter, looks_like_a_method
 from pystorage.memo.options import LEASE, TTL, Copy, OnError, Options, checked
 from pystorage.memo.perobject import AsyncMemoizedMethod, MemoizedMethod, of_one_object
+from pystorage.memo.refusals import check_function, check_storage, refuse_async_storage
 from pystorage.memo.tags import Tags
-from pystorage.storage import Capability, Storage
 
 if TYPE_CHECKING:
     from pystorage.aio import AsyncStorage
     from pystorage.memo.asynchronous import AsyncMemoized
+    from pystorage.memo.keywords import OneKeywords
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,68 +47,14 @@ class Memoizer(Protocol):
 
 @overload
 def memoize(  # type: ignore[overload-overlap]
-    function: Callable[P, Coroutine[Any, Any, R]],
-    /,
-    *,
-    ttl: TTL = None,
-    stale: float | None = None,
-    jitter: float = 0.0,
-    key: Callable[..., object] | None = None,
-    ignore: str | Iterable[str] = (),
-    typed: bool = False,
-    version: str | int | None = None,
-    tags: str | Iterable[str] = (),
-    lock: bool | None = None,
-    lock_ttl: float = LEASE,
-    lock_timeout: float | None = None,
-    on_error: OnError = "raise",
-    copy: Copy | None = None,
-    early: float = 0.0,
-    ahead: float | None = None,
-    errors: Mapping[type[Exception], float | None] | None = None,
+    function: Callable[P, Coroutine[Any, Any, R]], /, **options: Unpack[OneKeywords]
 ) -> AsyncMemoized[P, R]: ...
 @overload
-def memoize(
-    function: Callable[P, R],
-    /,
-    *,
-    ttl: TTL = None,
-    stale: float | None = None,
-    jitter: float = 0.0,
-    key: Callable[..., object] | None = None,
-    ignore: str | Iterable[str] = (),
-    typed: bool = False,
-    version: str | int | None = None,
-    tags: str | Iterable[str] = (),
-    lock: bool | None = None,
-    lock_ttl: float = LEASE,
-    lock_timeout: float | None = None,
-    on_error: OnError = "raise",
-    copy: Copy | None = None,
-    early: float = 0.0,
-    ahead: float | None = None,
-    errors: Mapping[type[Exception], float | None] | None = None,
-) -> Memoized[P, R]: ...
+def memoize(function: Callable[P, R], /, **options: Unpack[OneKeywords]) -> Memoized[P, R]: ...
 @overload
 def memoize(
     storage: MutableMapping[Any, Any] | AsyncStorage[Any, Any] | None = None,
-    *,
-    ttl: TTL = None,
-    stale: float | None = None,
-    jitter: float = 0.0,
-    key: Callable[..., object] | None = None,
-    ignore: str | Iterable[str] = (),
-    typed: bool = False,
-    version: str | int | None = None,
-    tags: str | Iterable[str] = (),
-    lock: bool | None = None,
-    lock_ttl: float = LEASE,
-    lock_timeout: float | None = None,
-    on_error: OnError = "raise",
-    copy: Copy | None = None,
-    early: float = 0.0,
-    ahead: float | None = None,
-    errors: Mapping[type[Exception], float | None] | None = None,
+    **options: Unpack[OneKeywords],
 ) -> Memoizer: ...
 def memoize(
     storage: Any = None,
@@ -370,90 +315,3 @@ def own_storage() -> MutableMapping[Any, Any]:
     from pystorage.stores.memory import LRUStorage
 
     return LRUStorage(OWN_SIZE)
-
-
-def check_storage(storage: object, options: Options) -> None:
-    """Refuse a storage that cannot do what the options ask for.
-
-    Args:
-        storage: The storage; None is one of the function's own.
-        options: The options.
-
-    Raises:
-        UnsupportedOperation: It cannot.
-    """
-    capabilities = capabilities_of(storage)
-    # The repr of a mapping that is no storage shows what it holds.
-    named = isinstance(storage, Storage) or is_async(storage)
-    where = repr(storage) if named else f"a {type(storage).__qualname__}"
-    if storage is not None and options.needs_deadlines and Capability.TTL not in capabilities:
-        option = "errors" if options.ttl is None else f"ttl={options.ttl!r}"
-        raise UnsupportedOperation(
-            f"memoize({option}) needs a storage with deadlines, and {where} has none: "
-            "wrap it, as in VolatileStorage(storage), or leave it out",
-            storage=where,
-        )
-    if options.lock and not can_lead(storage):
-        raise UnsupportedOperation(
-            f"memoize(lock=True) needs a storage that processes share, with locks or with an add that is "
-            f"atomic, and {'its own memory' if storage is None else where} is none: keep the results in a "
-            "FileStorage, or leave lock out",
-            storage=where,
-        )
-
-
-def refuse_async_storage(storage: object, function: Callable[..., Any], decorator: str) -> None:
-    """Refuse to keep the results of a plain function where only an ``async def`` can.
-
-    Args:
-        storage: Where they are to be kept.
-        function: The function.
-        decorator: What decorates it, for messages.
-
-    Raises:
-        TypeError: The storage is async.
-    """
-    if is_async(storage):
-        raise TypeError(
-            f"{decorator}() cannot keep the results of {function.__qualname__}() in {storage!r}, which is "
-            "async: decorate an async def, or take a storage that is not"
-        )
-
-
-def check_function(function: object, decorator: str = "memoize") -> None:
-    """Refuse what cannot be memoized.
-
-    Args:
-        function: What was decorated.
-        decorator: By what, for messages.
-
-    Raises:
-        TypeError: It is no function, neither plain nor async.
-    """
-    if isinstance(function, (classmethod, staticmethod)):
-        kind = type(function).__name__
-        raise TypeError(f"{decorator}() takes the function inside a {kind}: write @{kind} above @{decorator}")
-    if not callable(function):
-        raise TypeError(f"{decorator}() decorates a function, not {function!r}")
-    name = getattr(function, "__qualname__", None)
-    if not isinstance(name, str) or not isinstance(getattr(function, "__module__", None), str):
-        raise TypeError(
-            f"{decorator}() needs a function with a name to store results under, and {function!r} has none: "
-            "wrap it in a function made by def"
-        )
-    if isinstance(function, type):
-        raise TypeError(
-            f"{decorator}() decorates functions, and {name} is a class: its calls would share one object; "
-            "memoize a function that makes it"
-        )
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise TypeError(
-            f"{decorator}() cannot decorate {name}: it is a generator function, whose values can be taken "
-            "once; memoize a function that gives a list"
-        )
-    owner = getattr(function, "__self__", None)
-    if owner is not None and not isinstance(owner, ModuleType):
-        raise TypeError(
-            f"{decorator}() cannot decorate {name}: it is bound to one {type(owner).__qualname__}, which "
-            "would be no part of the key; decorate the function in its class"
-        )

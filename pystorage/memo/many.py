@@ -7,26 +7,22 @@ import inspect
 import os
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from pystorage.memo.callkey import CallKey
-from pystorage.memo.decorator import (
-    call_key_of,
-    check_function,
-    check_storage,
-    own_storage,
-    refuse_async_storage,
-)
+from pystorage.memo.decorator import call_key_of, own_storage
 from pystorage.memo.flight import Ask, Flight, Flights, wait_for
 from pystorage.memo.keybykey import Many
 from pystorage.memo.leading import is_async
 from pystorage.memo.options import TTL, Copy, OnError, Options, at_least_one, checked
 from pystorage.memo.place import Place
+from pystorage.memo.refusals import check_function, check_storage, refuse_async_storage
 from pystorage.storage import ABSENT
 
 if TYPE_CHECKING:
     from pystorage.aio import AsyncStorage
     from pystorage.memo.asyncmany import AsyncMemoizedMany
+    from pystorage.memo.keywords import ManyKeywords
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -183,42 +179,16 @@ class ManyMemoizer(Protocol):
 def memoize_many(
     function: Callable[Concatenate[list[K], P], Coroutine[Any, Any, Mapping[K, V]]],
     /,
-    *,
-    ttl: TTL = None,
-    jitter: float = 0.0,
-    ignore: str | Iterable[str] = (),
-    typed: bool = False,
-    version: str | int | None = None,
-    on_error: OnError = "raise",
-    copy: Copy | None = None,
-    chunk: int | None = None,
+    **options: Unpack[ManyKeywords],
 ) -> AsyncMemoizedMany[K, P, V]: ...
 @overload
 def memoize_many(
-    function: Callable[Concatenate[list[K], P], Mapping[K, V]],
-    /,
-    *,
-    ttl: TTL = None,
-    jitter: float = 0.0,
-    ignore: str | Iterable[str] = (),
-    typed: bool = False,
-    version: str | int | None = None,
-    on_error: OnError = "raise",
-    copy: Copy | None = None,
-    chunk: int | None = None,
+    function: Callable[Concatenate[list[K], P], Mapping[K, V]], /, **options: Unpack[ManyKeywords]
 ) -> MemoizedMany[K, P, V]: ...
 @overload
 def memoize_many(
     storage: MutableMapping[Any, Any] | AsyncStorage[Any, Any] | None = None,
-    *,
-    ttl: TTL = None,
-    jitter: float = 0.0,
-    ignore: str | Iterable[str] = (),
-    typed: bool = False,
-    version: str | int | None = None,
-    on_error: OnError = "raise",
-    copy: Copy | None = None,
-    chunk: int | None = None,
+    **options: Unpack[ManyKeywords],
 ) -> ManyMemoizer: ...
 def memoize_many(
     storage: Any = None,

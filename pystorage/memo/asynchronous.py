@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from pystorage.engine import Cache
-from pystorage.memo.addleases import async_lock_of
 from pystorage.memo.asyncbound import AsyncBoundMemoized, mark_async
 from pystorage.memo.asyncplace import face_of, place_of
 from pystorage.memo.envelope import Envelope, opened
@@ -17,7 +16,7 @@ from pystorage.memo.fresh import PAUSE, Note, error_forms, sealed
 from pystorage.memo.freshness import State, state_of
 from pystorage.memo.handled import Handled, Refreshing
 from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value_of
-from pystorage.memo.leading import FIRST_PAUSE, LONGEST_PAUSE, can_lead, deadline, led
+from pystorage.memo.leading import can_lead
 from pystorage.memo.memoized import OTHERS
 from pystorage.memo.methods import MayBeMethod
 from pystorage.memo.options import at_least_one
@@ -78,16 +77,21 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
     ) -> None:
         from pystorage import aio
         from pystorage.aio._tasks import TaskFlights
+        from pystorage.memo.asyncleading import AsyncLeading
 
         super().__init__(function, storage, call_key, options=options, own=own, parameters=parameters)
         mark_async(self)
         self._enveloped = options.needs_envelopes
         self._kinds: Kinds = options.errors or {}
         self._tags = Tags(options.tags, function)
-        self._face = face_of(storage)
-        self._place = place_of(storage, self._face, self._trouble)
+        face = face_of(storage)
+        self._place = place_of(storage, face, self._trouble)
         self._clock = storage.timer if isinstance(storage, (Storage, aio.AsyncStorage)) else time.time
-        self._leads = options.lock is not False and can_lead(storage)
+        self._leading = (
+            AsyncLeading(face, storage, options, self._trouble)
+            if options.lock is not False and face is not None and can_lead(storage)
+            else None
+        )
         self._flights = TaskFlights()
         self._resting: Cache[str, bool] = Cache(1024, ttl=PAUSE)
         if call_key.is_of_arguments:
@@ -177,70 +181,17 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
         """Give what the function is called with."""
         return args
 
-    async def _pass(self, ask: Ask) -> Any:
-        outer = led.get().get((id(self._storage), ask.key))
-        if outer is not None:
-            outer.overwrites = True
+    async def _lead(self, ask: Ask) -> Any:
+        if self._leading is not None:
+            return await self._leading.lead(ask, self)
         self._count(ask, True)
         return await self._computed(ask)
 
-    async def _lead(self, ask: Ask) -> Any:
-        if not self._leads:
-            self._count(ask, True)
-            return await self._computed(ask)
-        from anyio import CancelScope, sleep
-
-        from pystorage.aio._holds import taken
-        from pystorage.aio._tasks import Elsewhere
-
-        me, others = (id(self._storage), ask.key), led.get()
-        if me in others:
-            return await self._pass(ask)
-        assert self._face is not None
-        lease = self._options.lock_ttl
-        limit, pause, hold = deadline(self._options, bool(others)), FIRST_PAUSE, None
-        while True:
-            try:
-                hold = await taken(async_lock_of(self._face, ask.key, lease), lease)
-            except OSError as error:
-                self._trouble.bear(error)
-                break
-            if hold is not None:
-                break
-            if ask.background:
-                raise Elsewhere
-            left = min(pause, limit - time.monotonic())
-            if left <= 0:
-                break
-            await sleep(left)
-            pause = min(2 * pause, LONGEST_PAUSE)
-            found = await ask.find(ask.key)
-            if found is not ABSENT:
-                self._count(ask, False)
-                return found
-        if hold is None:
-            self._count(ask, True)
-            return await self._computed(ask, await self._standing(ask.key))
-        token = led.set({**others, me: ask})
-        try:
-            ask.hold = hold
-            return await hold.renewed(partial(self._led, ask))
-        finally:
-            led.reset(token)
-            ask.hold = None
-            with CancelScope(shield=True):
-                await self._release(hold)
-
-    async def _led(self, ask: Ask) -> Any:
-        found = await ask.find(ask.key)  # somebody may have kept it before the lease was free
-        self._count(ask, found is ABSENT)
-        return await self._computed(ask, await self._standing(ask.key)) if found is ABSENT else found
-
-    async def _release(self, hold: Any) -> None:
-        try:
-            await hold.release()
-        except OSError as error:
-            self._trouble.bear(error)
+    async def _pass(self, ask: Ask) -> Any:
+        if self._leading is not None:
+            return await self._leading.lead_again(ask, self)
+        self._count(ask, True)
+        return await self._computed(ask)
 
     async def _standing(self, key: str) -> object:
         """Give what is stored although ``_find`` gave nothing."""

@@ -12,17 +12,18 @@ from pystorage.memo.asyncbound import AsyncBoundMemoized, mark_async
 from pystorage.memo.asyncplace import face_of, place_of
 from pystorage.memo.envelope import Envelope, opened
 from pystorage.memo.flight import Ask
-from pystorage.memo.fresh import PAUSE, Note, error_forms, sealed
+from pystorage.memo.fresh import Note, error_forms, sealed
 from pystorage.memo.freshness import State, state_of
-from pystorage.memo.handled import Handled, Refreshing
-from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value_of
+from pystorage.memo.handled import Handled
+from pystorage.memo.kept_errors import described, is_known, ttl_of, value_of
 from pystorage.memo.leading import can_lead
 from pystorage.memo.memoized import OTHERS
 from pystorage.memo.methods import MayBeMethod
 from pystorage.memo.options import at_least_one
 from pystorage.memo.place import ANYTHING, refuse_once
-from pystorage.memo.tags import Tags, tokens_async
-from pystorage.storage import ABSENT, Storage
+from pystorage.memo.refreshing import Refreshing
+from pystorage.memo.tags import tokens_async
+from pystorage.storage import ABSENT
 
 if TYPE_CHECKING:
     from typing import Self
@@ -75,25 +76,20 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
         own: bool,
         parameters: dict[str, object],
     ) -> None:
-        from pystorage import aio
         from pystorage.aio._tasks import TaskFlights
         from pystorage.memo.asyncleading import AsyncLeading
 
         super().__init__(function, storage, call_key, options=options, own=own, parameters=parameters)
         mark_async(self)
         self._enveloped = options.needs_envelopes
-        self._kinds: Kinds = options.errors or {}
-        self._tags = Tags(options.tags, function)
         face = face_of(storage)
         self._place = place_of(storage, face, self._trouble)
-        self._clock = storage.timer if isinstance(storage, (Storage, aio.AsyncStorage)) else time.time
         self._leading = (
             AsyncLeading(face, storage, options, self._trouble)
             if options.lock is not False and face is not None and can_lead(storage)
             else None
         )
         self._flights = TaskFlights()
-        self._resting: Cache[str, bool] = Cache(1024, ttl=PAUSE)
         if call_key.is_of_arguments:
             self._shorten(Cache(OTHERS, policy="sieve"), None)
 

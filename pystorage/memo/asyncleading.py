@@ -6,8 +6,6 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from anyio import CancelScope, sleep
-
 from pystorage.aio._holds import taken
 from pystorage.aio._tasks import Elsewhere
 from pystorage.memo.addleases import async_lock_of
@@ -83,6 +81,8 @@ class AsyncLeading:
 
         Cost: beside the computation, a lease is taken and given back, and the storage read once more.
         """
+        from anyio import sleep
+
         me, others = (id(self._storage), ask.key), led.get()
         if me in others:
             return await self.lead_again(ask, leader)
@@ -135,6 +135,8 @@ class AsyncLeading:
 
     async def _held(self, hold: AsyncHold, ask: Ask, leader: AsyncLeader) -> Any:
         """Compute a key under its lease."""
+        from anyio import CancelScope
+
         token = led.set({**led.get(), (id(self._storage), ask.key): ask})
         try:
             ask.hold = hold

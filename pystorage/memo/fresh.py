@@ -6,19 +6,17 @@ import os
 import time
 from collections.abc import Callable, MutableMapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
-from pystorage.engine import Cache
 from pystorage.memo.background import BACKGROUND
 from pystorage.memo.envelope import Envelope, opened, packed
 from pystorage.memo.flight import Ask
 from pystorage.memo.freshness import State, state_of
-from pystorage.memo.handled import Refreshing
-from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value_of
+from pystorage.memo.kept_errors import described, is_known, ttl_of, value_of
 from pystorage.memo.memoized import Memoized
 from pystorage.memo.place import ANYTHING
-from pystorage.memo.tags import Tags
-from pystorage.storage import ABSENT, Storage
+from pystorage.memo.refreshing import Refreshing
+from pystorage.storage import ABSENT
 
 if TYPE_CHECKING:
     from pystorage.memo.callkey import CallKey
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-#: Seconds for which a result is not computed anew in the background after that failed.
-PAUSE: Final = 1.0
 
 
 class Note(NamedTuple):
@@ -77,12 +72,8 @@ class FreshMemoized(Refreshing, Memoized[P, R]):
         parameters: dict[str, object],
     ) -> None:
         super().__init__(function, storage, call_key, options=options, own=own, parameters=parameters)
-        self._kinds: Kinds = options.errors or {}
-        self._tags = Tags(options.tags, function)
-        self._clock = storage.timer if isinstance(storage, Storage) else time.time
-        # What is being computed in the background, by process and key; and what failed there a moment ago.
+        # What is being computed in the background, by process and key.
         self._asked: dict[tuple[int, str], object] = {}
-        self._resting: Cache[str, bool] = Cache(1024, ttl=PAUSE)
 
     # ------------------------------------------------------------------ calls
 

@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pystorage.memo.bound import Bound, OfItsOwn
+from pystorage.memo.calls import AsyncCalls
 
 P = ParamSpec("P")
 R = TypeVar("R")
 D = TypeVar("D")
 
 
-class AsyncBoundMemoized(Bound[P, R]):
+class AsyncBoundMemoized(Bound[P, R], AsyncCalls[P, R]):
     """A memoized async method, bound to an object: its methods take the arguments without the object.
 
     Args:
@@ -46,21 +47,6 @@ class AsyncBoundMemoized(Bound[P, R]):
         return await super().refresh(*args, **kwargs)  # type: ignore[no-any-return]
 
     async def prefetch(self, calls: Iterable[tuple[Any, ...]], *, tasks: int = 10) -> int:
-        """Compute the results of several calls that are not kept yet, some at a time.
-
-        Args:
-            calls: The arguments of each call by position, without the object, in a tuple.
-            tasks: How many are computed at the same time, at most, ≥ 1.
-
-        Returns:
-            How many were not kept.
-
-        Raises:
-            TypeError: The method cannot be called so, an argument has no fingerprint, or ``tasks`` is no int.
-            ValueError: An argument holds itself, or is nested too deeply; ``tasks`` is less than 1.
-            StorageError: The storage cannot be read, cannot hold a result, or refused.
-            Exception: What the method raises first; the calls before are kept.
-        """
         prefetched: int = await self.__func__.prefetch(
             ((self.__self__, *args) for args in calls), tasks=tasks
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 from pystorage.engine import Cache
 from pystorage.memo.asyncbound import AsyncBoundMemoized, mark_async
 from pystorage.memo.asyncplace import face_of, place_of
+from pystorage.memo.calls import AsyncCalls
 from pystorage.memo.envelope import Envelope, opened
 from pystorage.memo.flight import Ask
 from pystorage.memo.fresh import Note, error_forms, sealed
@@ -39,7 +40,7 @@ D = TypeVar("D")
 S = TypeVar("S")
 
 
-class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
+class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R], AsyncCalls[P, R]):
     """An ``async def`` whose results are kept in a storage: what ``memoize`` makes of one.
 
     It is called and awaited as the function is. The methods take the same arguments; what is no argument of
@@ -275,25 +276,6 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 
     async def prefetch(self, calls: Iterable[tuple[Any, ...]], *, tasks: int = 10) -> int:
-        """Compute the results of several calls that are not kept yet, some at a time.
-
-        Args:
-            calls: The arguments of each call by position, in a tuple.
-            tasks: How many are computed at the same time, at most, ≥ 1.
-
-        Returns:
-            How many were not kept.
-
-        Raises:
-            TypeError: The function cannot be called so, an argument has no fingerprint, or ``tasks`` is no
-                int.
-            ValueError: An argument holds itself, or is nested too deeply; ``tasks`` is less than 1.
-            StorageError: The storage cannot be read, cannot hold a result, or refused.
-            Exception: What the function raises first; what is computed besides is cancelled, and what was
-                computed before is kept.
-
-        Cost: one bulk read, and as a miss for each that is not kept.
-        """
         tasks = at_least_one(tasks, "tasks")
         asked = {self._call_key(args, {}): args for args in map(tuple, calls)}
         landed = self._flights.landed

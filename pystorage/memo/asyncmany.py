@@ -10,7 +10,6 @@ from pystorage.memo.asyncbound import mark_async
 from pystorage.memo.asyncplace import face_of, place_of
 from pystorage.memo.flight import Ask
 from pystorage.memo.keybykey import Many
-from pystorage.storage import ABSENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,10 +59,7 @@ class AsyncMemoizedMany(Many[K, P, V]):
 
     async def __call__(self, keys: Iterable[K], /, *args: P.args, **kwargs: P.kwargs) -> dict[K, V]:
         names = self._named(keys, args, kwargs)
-        kept = await self._place.read_many(list(names))
-        found: dict[K, Any] = {names[name]: value for name, value in kept.items()}
-        for _ in found:
-            self._hits.add()
+        found = self._hit(names, await self._place.read_many(list(names)))
         missing = {name: key for name, key in names.items() if key not in found}
         while missing:
             ahead: list[tuple[str, K, TaskFlight]] = []
@@ -73,14 +69,9 @@ class AsyncMemoizedMany(Many[K, P, V]):
             for name, key, flight in ahead:
                 if not await wait_for(flight, None):
                     found.update(await self._called([key], args, kwargs))
-                elif flight.error is not None:
-                    raise flight.error.with_traceback(flight.traceback)
-                elif flight.value is not ABSENT:
-                    found[key] = flight.value
-                    self._hits.add()
-                else:
+                elif not self._takes(flight, key, found):
                     missing[name] = key
-        return {key: self._copied(found[key]) for key in names.values() if key in found}
+        return self._answer(names, found)
 
     async def _compute(
         self, missing: dict[str, K], found: dict[K, Any], args: Any, kwargs: Any

@@ -199,20 +199,6 @@ class BoundMemoized(Bound[P, R]):
         def storage(self) -> MutableMapping[Any, Any]: ...
 
     def prefetch(self, calls: Iterable[tuple[Any, ...]]) -> int:
-        """Compute the results of several calls that are not kept yet.
-
-        Args:
-            calls: The arguments of each call by position, without the object, in a tuple.
-
-        Returns:
-            How many were not kept.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot be read, cannot hold a result, or refused.
-            Exception: What the method raises; the calls before are kept.
-        """
         prefetched: int = self.__func__.prefetch((self.__self__, *args) for args in calls)
         return prefetched
 

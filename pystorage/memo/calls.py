@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -118,6 +119,67 @@ class Calls(Generic[P, R]):
             Exception: Whatever the function raises; what was kept before stays.
 
         Cost: one computation and one write.
+        """
+        raise NotImplementedError
+
+    def prefetch(self, calls: Iterable[tuple[Any, ...]]) -> Any:
+        """Compute the results of several calls that are not kept yet.
+
+        Args:
+            calls: The arguments of each call by position, in a tuple.
+
+        Returns:
+            How many were not kept.
+
+        Raises:
+            TypeError: The function cannot be called so, or an argument has no fingerprint.
+            ValueError: An argument holds itself, or is nested too deeply.
+            StorageError: The storage cannot be read, cannot hold a result, or refused.
+            Exception: What the function raises; the calls before are kept.
+
+        Cost: one bulk read, and as a miss for each that is not kept.
+
+        Example:
+            >>> from pystorage import memoize
+            >>> @memoize
+            ... def square(number):
+            ...     return number * number
+            >>> square.prefetch((number,) for number in range(10)), square.prefetch([(4,), (11,)])
+            (10, 1)
+            >>> square(11), square.cache_info().hits
+            (121, 1)
+        """
+        raise NotImplementedError
+
+
+class AsyncCalls(Calls[P, R]):
+    """What every memoized ``async def`` answers about its calls, some of them at the same time.
+
+    Raises:
+        Nothing.
+    """
+
+    __slots__ = ()
+
+    async def prefetch(self, calls: Iterable[tuple[Any, ...]], *, tasks: int = 10) -> int:
+        """Compute the results of several calls that are not kept yet, some at a time.
+
+        Args:
+            calls: The arguments of each call by position, in a tuple.
+            tasks: How many are computed at the same time, at most, ≥ 1.
+
+        Returns:
+            How many were not kept.
+
+        Raises:
+            TypeError: The function cannot be called so, an argument has no fingerprint, or ``tasks`` is no
+                int.
+            ValueError: An argument holds itself, or is nested too deeply; ``tasks`` is less than 1.
+            StorageError: The storage cannot be read, cannot hold a result, or refused.
+            Exception: What the function raises first; what is computed besides is cancelled, and what was
+                computed before is kept.
+
+        Cost: one bulk read, and as a miss for each that is not kept.
         """
         raise NotImplementedError
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pystorage.engine import Front
 from pystorage.memo.calls import Calls
-from pystorage.memo.figures import CacheInfo, Counter
+from pystorage.memo.figures import Counter
 from pystorage.memo.flight import Ask
-from pystorage.memo.leading import is_async
-from pystorage.memo.trouble import Trouble
-from pystorage.storage import Storage
+from pystorage.memo.kept import Kept
 
 if TYPE_CHECKING:
     from pystorage.memo.callkey import CallKey
@@ -22,7 +19,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Handled(Front, Calls[P, R]):
+class Handled(Front, Kept, Calls[P, R]):
     """A memoized function as it is looked at: its keys, its figures and how it was made.
 
     Args:
@@ -37,13 +34,7 @@ class Handled(Front, Calls[P, R]):
         Nothing.
     """
 
-    # Those of the function.
-    __name__: str
-    __qualname__: str
     _call_key: CallKey
-
-    #: What ``repr`` calls it.
-    _kind: ClassVar[str] = "memoized"
 
     def __init__(
         self,
@@ -55,34 +46,14 @@ class Handled(Front, Calls[P, R]):
         own: bool,
         parameters: dict[str, object],
     ) -> None:
-        # First, since it copies whatever attributes the function has.
-        functools.update_wrapper(cast("Callable[..., Any]", self), function)
-        self.__wrapped__: Callable[..., Any] = function
-        self._storage = storage
-        self._call_key = call_key
-        self._options = options
+        super().__init__(function, storage, call_key, options=options, own=own)
         self._copied = options.copier
-        self._own = own
         self._parameters = parameters
         # A dict gives back the very object, so there is nothing to read again; and so does our own memory.
         self._keeps_objects = own or type(storage) is dict
-        self._trouble = Trouble(f"{self.__module__}.{self.__qualname__}", options.on_error)
-        self._hits, self._misses = Counter(), Counter()
 
     def key_for(self, /, *args: P.args, **kwargs: P.kwargs) -> str:
         return self._call_key(args, kwargs)
-
-    @property
-    def storage(self) -> Any:
-        """Where the results are kept.
-
-        Returns:
-            The storage that was given, or the one of this function.
-
-        Raises:
-            Nothing.
-        """
-        return self._storage
 
     @property
     def key_prefix(self) -> str:
@@ -120,25 +91,6 @@ class Handled(Front, Calls[P, R]):
         """
         return self._trouble.unavailable.value()
 
-    def cache_info(self) -> CacheInfo:
-        """Give the figures of this function in this process.
-
-        Returns:
-            Hits, misses, maxsize and currsize; what is unknown is None.
-
-        Raises:
-            Nothing.
-
-        Cost: O(1); the storage is not searched.
-        """
-        maxsize = getattr(self._storage, "maxsize", None)
-        return CacheInfo(
-            self._hits.value() + self._quick_hits,
-            self._misses.value(),
-            maxsize if isinstance(maxsize, int) else None,
-            len(self._storage) if self._own else None,
-        )
-
     def cache_parameters(self) -> dict[str, object]:
         """Tell how the function was memoized.
 
@@ -159,12 +111,3 @@ class Handled(Front, Calls[P, R]):
         self._hits, self._misses = Counter(), Counter()
         self._trouble.reset()
         self._quick_hits = 0
-
-    def __repr__(self) -> str:
-        # The repr of a mapping that is no storage shows what it holds.
-        named = isinstance(self._storage, Storage) or is_async(self._storage)
-        place = repr(self._storage) if named else type(self._storage).__name__
-        return f"<{self._kind} {self.__module__}.{self.__qualname__} in {place}>"
-
-    def __reduce__(self) -> str:
-        return self.__qualname__

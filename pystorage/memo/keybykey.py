@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any, Generic, ParamSpec, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from pystorage.memo.callkey import CallKey
-from pystorage.memo.figures import CacheInfo, Counter
+from pystorage.memo.kept import Kept
 from pystorage.memo.leading import is_async
 from pystorage.memo.options import Options
-from pystorage.memo.trouble import Trouble
-from pystorage.storage import Storage
+from pystorage.storage import ABSENT, Storage
 
 K = TypeVar("K")
 V = TypeVar("V")
 P = ParamSpec("P")
 
 
-class Many(Generic[K, P, V]):
+class Many(Kept, Generic[K, P, V]):
     """What functions of many keys have in common whose results are kept one by one, async or not.
 
     Args:
@@ -34,8 +32,7 @@ class Many(Generic[K, P, V]):
         Nothing.
     """
 
-    __name__: str
-    __qualname__: str
+    _manner = ", key by key,"
 
     def __init__(
         self,
@@ -47,19 +44,12 @@ class Many(Generic[K, P, V]):
         own: bool,
         chunk: int | None,
     ) -> None:
-        functools.update_wrapper(cast("Callable[..., Any]", self), function)
-        self.__wrapped__: Callable[..., Any] = function
-        self._storage = storage
-        self._call_key = call_key
-        self._options = options
+        super().__init__(function, storage, call_key, options=options, own=own)
         self._copied = options.copier or _as_it_is
-        self._own = own
         self._chunk = chunk
-        self._trouble = Trouble(f"{self.__module__}.{self.__qualname__}", options.on_error)
         # Whether each result has a life of its own, or they can be written together.
         alike = isinstance(storage, Storage) or is_async(storage)
         self._one_by_one = callable(options.ttl) or bool(options.jitter) or not alike
-        self._hits, self._misses = Counter(), Counter()
 
     def __set_name__(self, owner: type, name: str) -> None:
         raise TypeError(
@@ -75,6 +65,25 @@ class Many(Generic[K, P, V]):
         names, size = iter(missing), self._chunk or len(missing)
         while part := list(islice(names, size)):
             yield {name: missing[name] for name in part}
+
+    def _hit(self, names: dict[str, K], kept: Mapping[str, Any]) -> dict[K, Any]:
+        """Count what is kept, and give it by the keys."""
+        for _ in kept:
+            self._hits.add()
+        return {names[name]: value for name, value in kept.items()}
+
+    def _takes(self, flight: Any, key: K, found: dict[K, Any]) -> bool:
+        """Take what somebody else computed, value or error; tell whether there is any."""
+        if flight.error is not None:
+            raise flight.error.with_traceback(flight.traceback)
+        if flight.value is ABSENT:
+            return False
+        found[key] = flight.value
+        self._hits.add()
+        return True
+
+    def _answer(self, names: dict[str, K], found: dict[K, Any]) -> dict[K, V]:
+        return {key: self._copied(found[key]) for key in names.values() if key in found}
 
     def _mapping(self, values: Any) -> Mapping[K, V]:
         if not isinstance(values, Mapping):
@@ -103,42 +112,6 @@ class Many(Generic[K, P, V]):
             ValueError: An argument holds itself, or is nested too deeply.
         """
         return self._call_key((key, *args), kwargs)
-
-    @property
-    def storage(self) -> Any:
-        """Where the results are kept.
-
-        Returns:
-            The storage that was given, or the one of this function.
-
-        Raises:
-            Nothing.
-        """
-        return self._storage
-
-    def cache_info(self) -> CacheInfo:
-        """Give the figures of this function in this process, by keys.
-
-        Returns:
-            Hits, misses, maxsize and currsize; what is unknown is None.
-
-        Raises:
-            Nothing.
-        """
-        maxsize = getattr(self._storage, "maxsize", None)
-        return CacheInfo(
-            self._hits.value(),
-            self._misses.value(),
-            maxsize if isinstance(maxsize, int) else None,
-            len(self._storage) if self._own else None,
-        )
-
-    def __repr__(self) -> str:
-        place = repr(self._storage) if isinstance(self._storage, Storage) else type(self._storage).__name__
-        return f"<memoized {self.__module__}.{self.__qualname__}, key by key, in {place}>"
-
-    def __reduce__(self) -> str:
-        return self.__qualname__
 
 
 def _as_it_is(value: Any) -> Any:

@@ -17,7 +17,6 @@ from pystorage.memo.leading import is_async
 from pystorage.memo.options import TTL, Copy, OnError, Options, at_least_one, checked
 from pystorage.memo.place import Place
 from pystorage.memo.refusals import check_function, check_storage, refuse_async_storage
-from pystorage.storage import ABSENT
 
 if TYPE_CHECKING:
     from pystorage.aio import AsyncStorage
@@ -63,11 +62,7 @@ class MemoizedMany(Many[K, P, V]):
 
     def __call__(self, keys: Iterable[K], /, *args: P.args, **kwargs: P.kwargs) -> dict[K, V]:
         names = self._named(keys, args, kwargs)
-        found: dict[K, Any] = {
-            names[name]: value for name, value in self._place.read_many(list(names)).items()
-        }
-        for _ in found:
-            self._hits.add()
+        found = self._hit(names, self._place.read_many(list(names)))
         missing = {name: key for name, key in names.items() if key not in found}
         while missing:
             ahead: list[tuple[str, K, Flight]] = []
@@ -77,14 +72,9 @@ class MemoizedMany(Many[K, P, V]):
             for name, key, flight in ahead:
                 if not wait_for(flight, -1):
                     found.update(self._called([key], args, kwargs))
-                elif flight.error is not None:
-                    raise flight.error.with_traceback(flight.traceback)
-                elif flight.value is not ABSENT:
-                    found[key] = flight.value
-                    self._hits.add()
-                else:
+                elif not self._takes(flight, key, found):
                     missing[name] = key
-        return {key: self._copied(found[key]) for key in names.values() if key in found}
+        return self._answer(names, found)
 
     def _compute(
         self, missing: dict[str, K], found: dict[K, Any], args: Any, kwargs: Any

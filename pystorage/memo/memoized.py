@@ -135,32 +135,6 @@ class Memoized(MayBeMethod, Handled[P, R]):
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 
     def prefetch(self, calls: Iterable[tuple[Any, ...]]) -> int:
-        """Compute the results of several calls that are not kept yet.
-
-        Args:
-            calls: The arguments of each call by position, in a tuple.
-
-        Returns:
-            How many were not kept.
-
-        Raises:
-            TypeError: The function cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            StorageError: The storage cannot be read, cannot hold a result, or refused.
-            Exception: What the function raises; the calls before are kept.
-
-        Cost: one bulk read, and as a miss for each that is not kept.
-
-        Example:
-            >>> from pystorage import memoize
-            >>> @memoize
-            ... def square(number):
-            ...     return number * number
-            >>> square.prefetch((number,) for number in range(10)), square.prefetch([(4,), (11,)])
-            (10, 1)
-            >>> square(11), square.cache_info().hits
-            (121, 1)
-        """
         asked = {self._call_key(args, {}): args for args in map(tuple, calls)}
         landed = self._flights.landed
         kept = self._kept_of(list(asked))

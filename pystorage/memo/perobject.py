@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from pystorage.memo.asyncbound import AsyncObjectMemoized, mark_async
 from pystorage.memo.bound import ObjectMemoized
-from pystorage.memo.calls import PassedOn
+from pystorage.memo.calls import AsyncCalls, PassedOn
 from pystorage.memo.figures import CacheInfo
 from pystorage.memo.methods import first_parameter
 
@@ -172,19 +172,6 @@ class MemoizedMethod(PassedOn[P, R]):
         return member(*args, **kwargs)
 
     def prefetch(self, calls: Iterable[tuple[Any, ...]]) -> int:
-        """Compute the results of several calls that are not kept yet.
-
-        Args:
-            calls: The arguments of each call by position, the object first, in a tuple.
-
-        Returns:
-            How many were not kept.
-
-        Raises:
-            TypeError: The method cannot be called so, or an argument has no fingerprint.
-            ValueError: An argument holds itself, or is nested too deeply.
-            Exception: What the method raises; the calls before are kept.
-        """
         return sum(self.of(instance).prefetch([tuple(args)]) for instance, *args in calls)
 
     # ------------------------------------------------------------------ the whole
@@ -296,7 +283,7 @@ class MemoizedMethod(PassedOn[P, R]):
         return self.__qualname__
 
 
-class AsyncMemoizedMethod(MemoizedMethod[P, R]):
+class AsyncMemoizedMethod(AsyncCalls[P, R], MemoizedMethod[P, R]):
     """The same of an ``async def``: what has results to give is awaited.
 
     Args:
@@ -324,21 +311,6 @@ class AsyncMemoizedMethod(MemoizedMethod[P, R]):
     async def prefetch(  # type: ignore[override]
         self, calls: Iterable[tuple[Any, ...]], *, tasks: int = 10
     ) -> int:
-        """Compute the results of several calls that are not kept yet, some at a time.
-
-        Args:
-            calls: The arguments of each call by position, the object first, in a tuple.
-            tasks: How many are computed at the same time, at most, ≥ 1.
-
-        Returns:
-            How many were not kept.
-
-        Raises:
-            TypeError: The method cannot be called so, an argument has no fingerprint, or ``tasks`` is no int.
-            ValueError: An argument holds itself, or is nested too deeply; ``tasks`` is less than 1.
-            StorageError: The storage cannot be read, cannot hold a result, or refused.
-            Exception: What the method raises first; the calls before are kept.
-        """
         asked: dict[int, tuple[Any, list[tuple[Any, ...]]]] = {}
         for instance, *args in calls:
             asked.setdefault(id(instance), (instance, []))[1].append(tuple(args))

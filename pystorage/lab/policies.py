@@ -266,14 +266,17 @@ class WTinyLFU(Policy):
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
-        self._window_size = max(1, size // 100)
-        self._main_size = size - self._window_size
-        self._protected_size = self._main_size * 4 // 5
+        self._divide(max(1, size // 100))
         self._window: _Queue = OrderedDict()
         self._probation: _Queue = OrderedDict()
         self._protected: _Queue = OrderedDict()
         self._counts: dict[Hashable, int] = {}
         self._counted = 0
+
+    def _divide(self, window: int) -> None:
+        self._window_size = window
+        self._main_size = self.size - window
+        self._protected_size = self._main_size * 4 // 5
 
     def request(self, key: Hashable) -> bool:
         self._count(key)
@@ -299,8 +302,12 @@ class WTinyLFU(Policy):
     def _protect(self, key: Hashable) -> None:
         del self._probation[key]
         self._protected[key] = None
-        if len(self._protected) > self._protected_size:
-            self._probation[self._protected.popitem(last=False)[0]] = None
+        self._shrink(self._protected, self._protected_size)
+
+    def _shrink(self, queue: _Queue, size: int) -> None:
+        """Let what is too much for a queue go on probation."""
+        while len(queue) > size:
+            self._probation[queue.popitem(last=False)[0]] = None
 
     def _admit(self, candidate: Hashable) -> None:
         if len(self._probation) + len(self._protected) < self._main_size:
@@ -378,13 +385,9 @@ class AdaptiveWTinyLFU(WTinyLFU):
         step = min(slope * self.size / 5, 2 * self._window_size)
         window = self._window_size + (math.ceil(step) if step > 0 else math.floor(step))
         self._begin()
-        self._window_size = min(max(window, self._least), self._most)
-        self._main_size = self.size - self._window_size
-        self._protected_size = self._main_size * 4 // 5
-        while len(self._window) > self._window_size:
-            self._probation[self._window.popitem(last=False)[0]] = None
-        while len(self._protected) > self._protected_size:
-            self._probation[self._protected.popitem(last=False)[0]] = None
+        self._divide(min(max(window, self._least), self._most))
+        self._shrink(self._window, self._window_size)
+        self._shrink(self._protected, self._protected_size)
         while len(self._window) < self._window_size and (queue := self._probation or self._protected):
             self._window[queue.popitem(last=False)[0]] = None
 

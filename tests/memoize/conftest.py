@@ -1,4 +1,4 @@
-"""Processes for the tests of several."""
+"""Processes for the tests of several, and the kinds of functions and event loops."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.memoize.counting import Counting
 
 LONG = 20.0
 
@@ -55,3 +57,13 @@ def crew() -> Iterator[Crew]:
 @pytest.fixture(params=["plain", "asyncio", "trio"])
 def kind(request: pytest.FixtureRequest) -> Any:
     return request.param
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+def counting() -> Counting:
+    return Counting()

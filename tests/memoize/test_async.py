@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
@@ -24,22 +23,7 @@ from pystorage import (
 from pystorage.errors import UnavailableError, UnsupportedOperation
 from pystorage.memo import invalidate_tags
 from pystorage.testing import FaultyStorage
-
-LONG = 30.0
-BACKENDS = ("asyncio", "trio")
-
-
-def run(backend: str, main: Callable[[], Awaitable[Any]]) -> Any:
-    async def bounded() -> Any:
-        with anyio.fail_after(LONG):
-            return await main()
-
-    return anyio.run(bounded, backend=backend)
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> Any:
-    return request.param
+from tests.memoize.running import BACKENDS, LONG, run, until
 
 
 @pytest.fixture(params=["own", "dict", "memory", "file", "sqlite", "face", "redis", "async redis"])
@@ -68,13 +52,6 @@ def closed(storage: Any) -> None:
         anyio.run(storage.close)
     elif hasattr(storage, "close"):
         storage.close()
-
-
-async def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + LONG
-    while not true():
-        assert time.monotonic() < end
-        await anyio.sleep(0.001)
 
 
 def waiting(function: Any) -> int:

@@ -7,8 +7,7 @@ import contextvars
 import gc
 import logging
 import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +19,8 @@ from pystorage.errors import UnavailableError
 from pystorage.memo.asyncbackground import ASYNC_BACKGROUND, AsyncBackground
 from pystorage.testing import FakeClock, FaultyStorage
 from tests.memoize.conftest import Crew
-
-LONG = 20.0
-BACKENDS = ("asyncio", "trio")
-
-
-def run(backend: str, main: Callable[[], Awaitable[Any]]) -> Any:
-    async def bounded() -> Any:
-        with anyio.fail_after(LONG):
-            return await main()
-
-    return anyio.run(bounded, backend=backend)
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> Any:
-    return request.param
+from tests.memoize.counting import Counting
+from tests.memoize.running import BACKENDS, LONG, run, until
 
 
 @pytest.fixture
@@ -57,41 +42,15 @@ def nothing_is_left_running() -> Iterator[None]:
     assert not ASYNC_BACKGROUND._running
 
 
-async def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + LONG
-    while not true():
-        assert time.monotonic() < end
-        await anyio.sleep(0.0005)
-
-
 async def settled() -> None:
     """Wait until nothing is computed in the background."""
     await until(lambda: not ASYNC_BACKGROUND._running)
 
 
-class Counting:
-    """A function that counts its calls, fails when told to, and stands at a gate when there is one."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.error: BaseException | None = None
-        self.gate: threading.Event | None = None
-
-    def under(self, *given: Any, **options: Any) -> Any:
-        @memoize(*given, **options)
-        async def function(a: Any = 0) -> Any:
-            self.calls += 1
-            await until(lambda: self.gate is None or self.gate.is_set())
-            if self.error is not None:
-                raise self.error
-            return [a, self.calls]
-
-        return function
-
-
-@pytest.fixture
-def counting() -> Counting:
-    return Counting()
+async def aged(function: Any, clock: FakeClock, *args: Any) -> None:
+    """Have a result kept, and let it become so old that it is given while it is computed anew."""
+    await function(*args)
+    clock.advance(12)
 
 
 # -------------------------------------------------------------------- given while it is computed anew
@@ -100,7 +59,7 @@ def counting() -> Counting:
 def test_a_stale_result_is_given_while_one_task_computes(
     counting: Counting, storage: Any, clock: FakeClock, backend: str
 ) -> None:
-    function = counting.under(storage, ttl=10, stale=5)
+    function = counting.async_under(storage, ttl=10, stale=5)
 
     async def main() -> None:
         assert await function(1) == [1, 1]
@@ -122,11 +81,10 @@ def test_a_stale_result_is_given_while_one_task_computes(
 def test_a_failed_refresh_keeps_the_old_value_and_rests(
     counting: Counting, storage: Any, clock: FakeClock, backend: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    function = counting.under(storage, ttl=10, stale=5)
+    function = counting.async_under(storage, ttl=10, stale=5)
 
     async def main() -> None:
-        await function(1)
-        clock.advance(12)
+        await aged(function, clock, 1)
         counting.error = OSError("the database is away")
         for _ in range(20):
             assert await function(1) == [1, 1]
@@ -142,7 +100,7 @@ def test_a_failed_refresh_keeps_the_old_value_and_rests(
 
 
 def test_refresh_ahead(counting: Counting, storage: Any, clock: FakeClock, backend: str) -> None:
-    function = counting.under(storage, ttl=10, ahead=2)
+    function = counting.async_under(storage, ttl=10, ahead=2)
 
     async def main() -> None:
         await function()
@@ -163,7 +121,7 @@ def test_refresh_ahead(counting: Counting, storage: Any, clock: FakeClock, backe
 
 
 def test_early_recomputation(counting: Counting, clock: FakeClock, backend: str) -> None:
-    function = counting.under(LRUStorage(10, timer=clock), ttl=10, early=1e9)
+    function = counting.async_under(LRUStorage(10, timer=clock), ttl=10, early=1e9)
 
     async def main() -> None:
         assert await function() == [0, 1]
@@ -177,7 +135,7 @@ def test_early_recomputation(counting: Counting, clock: FakeClock, backend: str)
 
 def test_jitter(counting: Counting, clock: FakeClock, backend: str) -> None:
     storage = LRUStorage[str, Any](1000, timer=clock)
-    function = counting.under(storage, ttl=100, jitter=0.5)
+    function = counting.async_under(storage, ttl=100, jitter=0.5)
 
     async def main() -> None:
         for number in range(200):
@@ -192,11 +150,10 @@ def test_jitter(counting: Counting, clock: FakeClock, backend: str) -> None:
 def test_an_error_in_the_background_does_not_take_the_place_of_a_value(
     counting: Counting, storage: Any, clock: FakeClock, backend: str
 ) -> None:
-    function = counting.under(storage, ttl=10, stale=10, errors={LookupError: 5})
+    function = counting.async_under(storage, ttl=10, stale=10, errors={LookupError: 5})
 
     async def main() -> None:
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         counting.error = LookupError("gone")
         assert await function() == [0, 1]
         await settled()
@@ -209,11 +166,10 @@ def test_a_storage_that_is_down_meanwhile_is_a_failed_refresh(
     counting: Counting, clock: FakeClock, backend: str
 ) -> None:
     storage = FaultyStorage(MemoryStorage[str, Any](timer=clock))
-    function = counting.under(storage, ttl=10, stale=5)
+    function = counting.async_under(storage, ttl=10, stale=5)
 
     async def main() -> None:
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         storage.fail(UnavailableError("away"), on=["set", "swap", "add"])
         assert await function() == [0, 1]
         await settled()
@@ -226,11 +182,10 @@ def test_a_storage_that_is_down_meanwhile_is_a_failed_refresh(
 def test_what_was_invalidated_while_it_was_computed_anew_is_not_kept(
     act: str, counting: Counting, storage: Any, clock: FakeClock, backend: str
 ) -> None:
-    function = counting.under(storage, ttl=10, stale=5)
+    function = counting.async_under(storage, ttl=10, stale=5)
 
     async def main() -> None:
-        await function(1)
-        clock.advance(12)
+        await aged(function, clock, 1)
         counting.gate = threading.Event()
         await function(1)
         await until(lambda: counting.calls == 2)
@@ -248,11 +203,10 @@ def test_what_was_invalidated_while_it_was_computed_anew_is_not_kept(
 def test_it_survives_the_cancellation_of_whoever_asked(
     counting: Counting, storage: Any, clock: FakeClock, backend: str
 ) -> None:
-    function = counting.under(storage, ttl=10, stale=5)
+    function = counting.async_under(storage, ttl=10, stale=5)
 
     async def main() -> None:
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         counting.gate = threading.Event()
 
         async def ask() -> None:
@@ -273,11 +227,10 @@ def test_it_survives_the_cancellation_of_whoever_asked(
 def test_whoever_asked_does_not_wait_for_it_at_the_end_of_its_nursery(
     counting: Counting, clock: FakeClock, backend: str
 ) -> None:
-    function = counting.under(LRUStorage(5, timer=clock), ttl=10, stale=5)
+    function = counting.async_under(LRUStorage(5, timer=clock), ttl=10, stale=5)
 
     async def main() -> None:
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         counting.gate = threading.Event()
         async with anyio.create_task_group() as group:
             group.start_soon(function)
@@ -304,8 +257,7 @@ def test_a_task_of_asyncio_has_a_name_and_is_held() -> None:
         return calls[0]
 
     async def main() -> None:
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         assert await function() == 1
         (task,) = asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
         assert task.get_name().startswith("pystorage-refresh ")
@@ -321,11 +273,10 @@ def test_a_task_of_asyncio_has_a_name_and_is_held() -> None:
 def test_it_ends_with_its_loop_and_leaves_nothing(
     steps: int, counting: Counting, storage: Any, clock: FakeClock, backend: str
 ) -> None:
-    function = counting.under(storage, ttl=10, stale=5)
+    function = counting.async_under(storage, ttl=10, stale=5)
 
     async def main() -> None:
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         counting.gate = threading.Event()
         await function()
         assert ASYNC_BACKGROUND._running
@@ -351,11 +302,10 @@ def test_it_ends_with_its_loop_and_leaves_nothing(
 
 def test_a_loop_that_is_closed_under_it_blocks_nobody(counting: Counting) -> None:
     clock = FakeClock()
-    function = counting.under(LRUStorage(5, timer=clock), ttl=10, stale=5)
+    function = counting.async_under(LRUStorage(5, timer=clock), ttl=10, stale=5)
 
     async def main() -> None:
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         counting.gate = threading.Event()
         await function()
         await until(lambda: counting.calls == 2)
@@ -383,11 +333,10 @@ class Stop(BaseException):
 def test_what_is_no_exception_does_not_end_a_run_of_trio(
     error: BaseException, counting: Counting, clock: FakeClock
 ) -> None:
-    function = counting.under(LRUStorage(5, timer=clock), ttl=10, stale=5)
+    function = counting.async_under(LRUStorage(5, timer=clock), ttl=10, stale=5)
 
     async def main() -> None:
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         counting.error = error
         assert await function() == [0, 1]
         await settled()
@@ -400,11 +349,10 @@ def test_what_is_no_exception_does_not_end_a_run_of_trio(
 def test_a_function_that_cancels_itself_and_what_is_no_exception_are_failures(
     error: BaseException, counting: Counting, clock: FakeClock
 ) -> None:
-    function = counting.under(LRUStorage(5, timer=clock), ttl=10, stale=5)
+    function = counting.async_under(LRUStorage(5, timer=clock), ttl=10, stale=5)
 
     async def main() -> None:
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         counting.error = error
         for _ in range(3):
             assert await function() == [0, 1]
@@ -415,14 +363,13 @@ def test_a_function_that_cancels_itself_and_what_is_no_exception_are_failures(
 
 
 def test_a_loop_that_makes_no_task_is_told_of_and_blocks_nobody(counting: Counting, clock: FakeClock) -> None:
-    function = counting.under(LRUStorage(5, timer=clock), ttl=10, stale=5)
+    function = counting.async_under(LRUStorage(5, timer=clock), ttl=10, stale=5)
 
     def refuse(*_: Any, **more: Any) -> Any:
         raise RuntimeError("no more tasks")
 
     async def main() -> None:
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         loop = asyncio.get_running_loop()
         loop.set_task_factory(refuse)
         assert await function() == [0, 1]
@@ -444,8 +391,7 @@ def test_it_sees_the_variables_of_whoever_asked(backend: str) -> None:
 
     async def main() -> None:
         who.set("first")
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         who.set("second")
         assert await function() == "first"
         await settled()
@@ -486,7 +432,7 @@ def test_it_is_no_part_of_what_whoever_asked_computes(storage: Any, clock: FakeC
 
 
 def test_loops_and_threads_compute_anew_once(counting: Counting, clock: FakeClock) -> None:
-    function = counting.under(LRUStorage(5, timer=clock), ttl=10, stale=5)
+    function = counting.async_under(LRUStorage(5, timer=clock), ttl=10, stale=5)
     run("asyncio", function)
     clock.advance(12)
     counting.gate = threading.Event()
@@ -517,11 +463,10 @@ def test_another_process_that_is_at_it_is_left_alone(
     counting: Counting, clock: FakeClock, tmp_path: Any, backend: str
 ) -> None:
     storage = FileStorage[str, Any](tmp_path / "results", timer=clock)
-    function = counting.under(storage, ttl=10, stale=5, lock_timeout=0.001)
+    function = counting.async_under(storage, ttl=10, stale=5, lock_timeout=0.001)
 
     async def main() -> None:
-        await function()
-        clock.advance(12)
+        await aged(function, clock)
         with storage.lock(function.key_for(), 5):  # as one that computes holds it
             for _ in range(10):
                 assert await function() == [0, 1]
@@ -535,7 +480,7 @@ def test_what_another_process_made_meanwhile_is_not_made_again(
     counting: Counting, clock: FakeClock, tmp_path: Any, backend: str
 ) -> None:
     storage = FileStorage[str, Any](tmp_path / "results", timer=clock)
-    here, there = (counting.under(storage, ttl=10, stale=5, version=1) for _ in range(2))
+    here, there = (counting.async_under(storage, ttl=10, stale=5, version=1) for _ in range(2))
 
     async def main() -> None:
         await here()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
@@ -16,22 +15,7 @@ from pystorage.errors import UnavailableError
 from pystorage.memo.asyncbackground import ASYNC_BACKGROUND
 from pystorage.memo.asyncmany import AsyncMemoizedMany
 from pystorage.testing import FakeClock, FaultyStorage
-
-LONG = 20.0
-BACKENDS = ("asyncio", "trio")
-
-
-def run(backend: str, main: Callable[[], Awaitable[Any]]) -> Any:
-    async def bounded() -> Any:
-        with anyio.fail_after(LONG):
-            return await main()
-
-    return anyio.run(bounded, backend=backend)
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request: pytest.FixtureRequest) -> Any:
-    return request.param
+from tests.memoize.running import BACKENDS, LONG, run, until
 
 
 @pytest.fixture(params=["own", "dict", "memory", "file", "face"])
@@ -44,13 +28,6 @@ def storage(request: pytest.FixtureRequest, tmp_path: Any) -> Any:
         "face": lambda: aio.wrap(FileStorage(tmp_path / "results")),
     }
     return made[request.param]()
-
-
-async def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + LONG
-    while not true():
-        assert time.monotonic() < end
-        await anyio.sleep(0.0005)
 
 
 def waiting(function: Any) -> int:

@@ -18,6 +18,7 @@ from pystorage.memo.envelope import MAGIC, Envelope, opened, packed
 from pystorage.memo.freshness import State, jittered, state_of
 from pystorage.memo.options import Options
 from pystorage.testing import FakeClock, FaultyStorage
+from tests.memoize.counting import Counting
 
 LONG = 20.0
 
@@ -46,32 +47,6 @@ def settled() -> None:
     while BACKGROUND._running:
         assert time.monotonic() < end
         time.sleep(0.001)
-
-
-class Counting:
-    """A function that counts its calls, fails when told to, and stands at a gate when there is one."""
-
-    def __init__(self) -> None:
-        self.calls = 0
-        self.error: BaseException | None = None
-        self.gate: threading.Event | None = None
-
-    def under(self, *given: Any, **options: Any) -> Any:
-        @memoize(*given, **options)
-        def function(a: Any = 0) -> Any:
-            self.calls += 1
-            if self.gate is not None:
-                assert self.gate.wait(LONG)
-            if self.error is not None:
-                raise self.error
-            return [a, self.calls]
-
-        return function
-
-
-@pytest.fixture
-def counting() -> Counting:
-    return Counting()
 
 
 # -------------------------------------------------------------------- ttl

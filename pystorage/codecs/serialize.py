@@ -13,7 +13,6 @@ from pystorage.errors import DecodeError, EncodeError
 # What ``json.loads`` does, less what it looks for around a value: text and where to begin → value and end.
 _read_json: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
-
 # Bytes that are made one text at most, as that needs room for them twice more.
 _TOGETHER: Final = 1 << 20
 

@@ -11,8 +11,8 @@ from time import monotonic
 from typing import Any, BinaryIO, ClassVar, NoReturn, cast
 
 from pystorage._typevars import K, V
-from pystorage.codecs import Codec, header
-from pystorage.errors import CapacityError, DecodeError
+from pystorage.codecs import Codec
+from pystorage.errors import CapacityError
 from pystorage.storage import ABSENT, Capability, Stats, Timer
 from pystorage.stores._bounded import BoundedFolder
 from pystorage.stores._folder import Folder
@@ -114,7 +114,8 @@ class DiskLRUStorage(FileStorage[K, V]):
         self._bounded = cast(BoundedFolder, self._folder)
         self._files = self._bounded.order.files
         self._use = self._bounded.order.use
-        self._read_at_once = _nothing if self._guarded else self._folder.read_at_once
+        # Where others may write, a file is looked at before it is read.
+        self._read_at_once = self._read if self._guarded else self._folder.read_at_once
         try:
             self._bounded.open_bounded(self._naming, partial(self._settings.__getitem__, "deadlines"))
         except OSError as error:
@@ -160,15 +161,7 @@ class DiskLRUStorage(FileStorage[K, V]):
             entry = None
         try:
             data = self._read_at_once(place)
-            if data is None and (data := self._read(place)) is None:
-                raise KeyError(key)
-            if name is not place or self._writes_back or data.startswith(header.MAGIC):
-                value = self._value_of(key, name, place, data)
-            else:
-                try:
-                    value = self._decode(data, name)
-                except DecodeError:
-                    value = self._value_of(key, name, place, data)  # which says it in full
+            value = self._value_of(key, name, place, self._read(place) if data is None else data)
         except KeyError:
             self._missed(key, place)
             raise
@@ -372,7 +365,3 @@ class DiskLRUStorage(FileStorage[K, V]):
         path, *others = super()._told()
         limits = {"limit": self._limit, "size_limit": self._size_limit}
         return [path, *unusual(limits, dict.fromkeys(limits)), *others]
-
-
-def _nothing(name: str) -> None:
-    return None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Literal, TypeVar, cast
 
 from pystorage._arguments import added, check_addend, checked_lock_ttl
 from pystorage._typevars import K, V
 from pystorage.aio._iteration import Batched, Mapped
+from pystorage.aio._native import Chosen, is_native, once
 from pystorage.aio._redisleases import AsyncRedisLeases
 from pystorage.aio._redisplace import async_place
 from pystorage.aio.faces import ThreadedStorage
@@ -113,7 +113,7 @@ class RedisStorage(ThreadedStorage[K, V]):
         return cast("bytes | None", await self._place.ask(place, commands.get(place), True))
 
     async def __getitem__(self, key: K) -> V:
-        if not _native():
+        if not is_native():
             return await super().__getitem__(key)
         name = self._sync._read_name(key)[0]
         try:
@@ -131,7 +131,7 @@ class RedisStorage(ThreadedStorage[K, V]):
             return default
 
     async def set(self, key: K, value: V, *, ttl: float | None = None) -> None:
-        if not _native():
+        if not is_native():
             await super().set(key, value, ttl=ttl)
             return
         life = self._sync._life_of(checked_ttl(ttl))
@@ -144,7 +144,7 @@ class RedisStorage(ThreadedStorage[K, V]):
             self._sync._fail("write", key, error)
 
     async def delete(self, key: K) -> bool:
-        if not _native():
+        if not is_native():
             return await super().delete(key)
         try:
             place = self._at(self._sync._read_name(key)[0])
@@ -156,7 +156,7 @@ class RedisStorage(ThreadedStorage[K, V]):
             self._sync._fail("delete", key, error)
 
     async def contains(self, key: K) -> bool:
-        if not _native():
+        if not is_native():
             return await super().contains(key)
         try:
             place = self._at(self._sync._read_name(key)[0])
@@ -173,7 +173,7 @@ class RedisStorage(ThreadedStorage[K, V]):
     # ------------------------------------------------------------------ many keys
 
     async def get_many(self, keys: Iterable[K]) -> dict[K, V]:
-        if not _native():
+        if not is_native():
             return await super().get_many(keys)
         asked, names = self._sync._asked(keys)
         begin = self._sync._begin_text
@@ -186,7 +186,7 @@ class RedisStorage(ThreadedStorage[K, V]):
     async def set_many(
         self, items: Mapping[K, V] | Iterable[tuple[K, V]], *, ttl: float | None = None
     ) -> None:
-        if not _native():
+        if not is_native():
             await super().set_many(items, ttl=ttl)
             return
         for some in self._sync._writes(items, ttl):
@@ -196,7 +196,7 @@ class RedisStorage(ThreadedStorage[K, V]):
                 self._sync._fail("write many keys", ABSENT, error)
 
     async def delete_many(self, keys: Iterable[K]) -> int:
-        if not _native():
+        if not is_native():
             return await super().delete_many(keys)
         self._sync._check_open()
         places = [self._at(name) for name in self._sync._named(dict.fromkeys(keys))[1]]
@@ -208,11 +208,11 @@ class RedisStorage(ThreadedStorage[K, V]):
     # ------------------------------------------------------------------ all keys
 
     def keys(self) -> AsyncIterator[K]:
-        return self._once(lambda: self._listed(""), super().keys)
+        return once(lambda: self._listed(""), super().keys)
 
     def scan(self, prefix: str) -> AsyncIterator[K]:
         checked_prefix(prefix)
-        return self._once(lambda: self._texts(prefix), lambda: super(RedisStorage, self).scan(prefix))
+        return once(lambda: self._texts(prefix), lambda: super(RedisStorage, self).scan(prefix))
 
     def items(self) -> AsyncIterator[tuple[K, V]]:
         keys: list[K] | None = None
@@ -228,27 +228,13 @@ class RedisStorage(ThreadedStorage[K, V]):
                     return list(found.items())
             return []
 
-        return _Chosen(Batched(batch), super().items)
+        return Chosen(Batched(batch), super().items)
 
     def values(self) -> AsyncIterator[V]:
         async def value(item: tuple[K, V]) -> V:
             return item[1]
 
         return Mapped(self.items(), value)
-
-    def _once(
-        self, fetch: Callable[[], Awaitable[list[T]]], threaded: Callable[[], AsyncIterator[T]]
-    ) -> AsyncIterator[T]:
-        fetched = False
-
-        async def batch() -> list[T]:
-            nonlocal fetched
-            if fetched:
-                return []
-            fetched = True
-            return await fetch()
-
-        return _Chosen(Batched(batch), threaded)
 
     async def _texts(self, prefix: str) -> list[K]:
         return [key for key in await self._listed(prefix) if isinstance(key, str)]
@@ -279,12 +265,12 @@ class RedisStorage(ThreadedStorage[K, V]):
         return [name for name, _ in both], cast("list[K]", [key for _, key in both])
 
     async def size(self) -> int:
-        if not _native():
+        if not is_native():
             return await super().size()
         return len(await self._listed(""))
 
     async def clear(self) -> None:
-        if not _native():
+        if not is_native():
             await super().clear()
             return
         self._sync._check_open()
@@ -297,7 +283,7 @@ class RedisStorage(ThreadedStorage[K, V]):
     # ------------------------------------------------------------------ life
 
     async def ttl(self, key: K) -> float | None:
-        if not _native():
+        if not is_native():
             return await super().ttl(key)
         place = self._at(self._sync._read_name(key)[0])
         try:
@@ -313,7 +299,7 @@ class RedisStorage(ThreadedStorage[K, V]):
         return None if left is None else self.timer() + left
 
     async def expire(self, key: K, ttl: float | None) -> None:
-        if not _native():
+        if not is_native():
             await super().expire(key, ttl)
             return
         life = checked_ttl(ttl)
@@ -339,7 +325,7 @@ class RedisStorage(ThreadedStorage[K, V]):
     # ------------------------------------------------------------------ atomic
 
     async def add(self, key: K, value: V, *, ttl: float | None = None) -> bool:
-        if not _native():
+        if not is_native():
             return await super().add(key, value, ttl=ttl)
         life = self._sync._life_of(checked_ttl(ttl))
         name = self._sync._write_name(key)[0]
@@ -361,7 +347,7 @@ class RedisStorage(ThreadedStorage[K, V]):
         *,
         ttl: float | None | Literal[Sentinel.KEEP] = KEEP,
     ) -> bool:
-        if not _native():
+        if not is_native():
             return await super().swap(key, old, new, ttl=ttl)
         if old is ABSENT:
             return await self.add(key, new, ttl=None if ttl is KEEP else ttl)
@@ -386,7 +372,7 @@ class RedisStorage(ThreadedStorage[K, V]):
         raise self._sync._conflict("swap", key)
 
     async def incr(self, key: K, by: int = 1, *, ttl: float | None = None) -> int:
-        if not _native() or not self._sync._counts:
+        if not is_native() or not self._sync._counts:
             return await super().incr(key, by, ttl=ttl)
         check_addend(by)
         life = self._sync._life_of(checked_ttl(ttl))
@@ -424,7 +410,7 @@ class RedisStorage(ThreadedStorage[K, V]):
     def lock(
         self, key: K, ttl: float, *, timeout: float | None = None
     ) -> AbstractAsyncContextManager[AsyncLease]:
-        if not _native():
+        if not is_native():
             return super().lock(key, ttl, timeout=timeout)
         seconds = checked_lock_ttl(ttl)
         return self._leases.held(key, self._sync._write_name(key)[0], seconds, timeout)
@@ -445,25 +431,6 @@ class RedisStorage(ThreadedStorage[K, V]):
         pass
 
     async def close(self) -> None:
-        if _native():
+        if is_native():
             self._place.close()
         await super().close()
-
-
-def _native() -> bool:
-    """Tell whether this is called under asyncio, for which the client package has connections."""
-    return asyncio._get_running_loop() is not None
-
-
-class _Chosen(AsyncIterator[T]):
-    """One iterator under asyncio, another elsewhere: which is known when the first one is asked for."""
-
-    def __init__(self, native: AsyncIterator[T], threaded: Callable[[], AsyncIterator[T]]) -> None:
-        self._iterator: AsyncIterator[T] | None = None
-        self._native = native
-        self._threaded = threaded
-
-    async def __anext__(self) -> T:
-        if self._iterator is None:
-            self._iterator = self._native if _native() else self._threaded()
-        return await anext(self._iterator)

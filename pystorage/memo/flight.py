@@ -257,21 +257,6 @@ class Flights:
             flight.over = True
             release()
 
-    def is_going(self, key: str) -> bool:
-        """Tell whether somebody computes a key.
-
-        Args:
-            key: The key.
-
-        Returns:
-            Whether one does, in this process.
-
-        Raises:
-            Nothing.
-        """
-        ahead = self._going.get(key)
-        return ahead is not None and not ahead.is_over()
-
     def forget(self, key: str | None = None) -> None:
         """Let what is being computed go to those who wait, and to nobody else.
 

@@ -67,3 +67,12 @@ def backend(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture
 def counting() -> Counting:
     return Counting()
+
+
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Let threads take turns far more often than they do."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)

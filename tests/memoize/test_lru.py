@@ -470,6 +470,7 @@ def test_threads_that_miss_at_once_each_compute(lru_cache: Any) -> None:
     assert slow.cache_info() == (0, 5, 128, 1)
 
 
+@pytest.mark.usefixtures("hasty_threads")
 def test_threads_in_a_small_cache(lru_cache: Any) -> None:
     cached = lru_cache(maxsize=8)(lambda number, more: (number, more))
     wrong: list[Any] = []
@@ -483,15 +484,10 @@ def test_threads_in_a_small_cache(lru_cache: Any) -> None:
                 cached.cache_clear()
 
     threads = [threading.Thread(target=work, args=(seed,)) for seed in (1, 3, 5, 7)]
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert not wrong
     assert cached.cache_info().currsize <= 8
 

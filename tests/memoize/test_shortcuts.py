@@ -342,6 +342,7 @@ def test_each_reference_is_given_back() -> None:
     assert [sys.getrefcount(one) for one in (thing, *texts)] == before
 
 
+@pytest.mark.usefixtures("hasty_threads")
 def test_threads_with_few_places() -> None:
     text = memoize(LRUStorage(5))(str_of)
     wrong: list[Any] = []
@@ -355,13 +356,8 @@ def test_threads_with_few_places() -> None:
                 text.cache_clear()
 
     threads = [threading.Thread(target=work, args=(step,)) for step in (1, 2, 3, 7)]
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert not wrong

@@ -250,11 +250,14 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
         """Give what is stored although ``_find`` gave nothing."""
         return await self._place.read(key, counted=False) if self._enveloped else ABSENT
 
+    async def _noted(self, args: Any, kwargs: Any) -> Note | None:
+        """Give what is known of a result before it is there; None where it is kept bare."""
+        if not self._enveloped:
+            return None
+        return Note(time.monotonic(), await self._tags.taken_async(args, kwargs, self._place))
+
     async def _computed(self, ask: Ask, before: object = ANYTHING) -> Any:
-        note = None
-        if self._enveloped:
-            tags = await self._tags.taken_async(ask.args, ask.kwargs, self._place)
-            note = Note(time.monotonic(), tags)
+        note = await self._noted(ask.args, ask.kwargs)
         try:
             value = await self.__wrapped__(*ask.args, **ask.kwargs)
         except Exception as error:
@@ -345,7 +348,8 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
         """
         key = self._call_key(args, kwargs)
         self._flights.forget(key)
-        await self._write(key, value if self._copied is None else self._copied(value))
+        note = await self._noted(self._passed(args), kwargs)
+        await self._write(key, value if self._copied is None else self._copied(value), note=note)
 
     async def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the result of one call.

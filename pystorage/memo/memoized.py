@@ -152,7 +152,8 @@ class Memoized(MayBeMethod, Handled[P, R]):
         """
         key = self._call_key(args, kwargs)
         self._flights.forget(key)
-        self._write(key, value if self._copied is None else self._copied(value))
+        note = self._noted(self._passed(args), kwargs)
+        self._write(key, value if self._copied is None else self._copied(value), note=note)
 
     def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Forget the result of one call.
@@ -272,6 +273,10 @@ class Memoized(MayBeMethod, Handled[P, R]):
     def _passed(self, args: Any) -> Any:
         """Give what the function is called with."""
         return args
+
+    def _noted(self, args: Any, kwargs: Any) -> Any:
+        """Give what is known of a result before it is there; None where it is kept bare."""
+        return None
 
     def _find(self, key: str) -> Any:
         """Give a result that is good enough not to be computed, or ABSENT: looked for once more."""

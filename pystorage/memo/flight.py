@@ -211,7 +211,10 @@ class Flights:
             if ahead.is_over():
                 self._land(key, ahead)
             elif not wait_for(ahead, -1 if timeout is None else timeout):
-                return work._pass(ask)
+                value = work._pass(ask)
+                if timeout is not None and ahead.leader != threading.get_ident():
+                    self._leave(key, ahead)  # what it gets at last is the older result
+                return value
             elif ahead.error is not None:
                 try:
                     raise ahead.error.with_traceback(ahead.traceback)
@@ -284,8 +287,11 @@ class Flights:
         for each in [key] if key is not None else list(self._going):
             flight = self._going.get(each)
             if flight is not None:
-                flight.ask.forgotten = True
-                self._land(each, flight)
+                self._leave(each, flight)
+
+    def _leave(self, key: str, flight: Flight) -> None:
+        flight.ask.forgotten = True
+        self._land(key, flight)
 
     def _land(self, key: str, flight: Flight) -> None:
         """Forget a flight, if it is the one that is going on."""

@@ -503,6 +503,33 @@ def test_a_waiter_goes_on_alone_after_lock_timeout(backend: str) -> None:
     run(backend, main)
 
 
+@pytest.mark.parametrize("kind", ["own", "dict", "file"])
+def test_a_late_leader_does_not_replace_the_newer_result(kind: str, tmp_path: Any, backend: str) -> None:
+    storage: Any = {"own": None, "dict": {}, "file": FileStorage(tmp_path)}[kind]
+    made: list[int] = []
+
+    @memoize(storage, lock_timeout=0.02)
+    async def slow() -> int:
+        made.append(1)
+        if len(made) == 1:
+            await gate.wait()
+            return 1
+        return len(made)
+
+    async def main() -> None:
+        nonlocal gate
+        gate = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(slow)
+            await until(lambda: made)
+            assert await slow() == 2
+            gate.set()
+        assert await slow() == 2
+
+    gate: Any = None
+    run(backend, main)
+
+
 # -------------------------------------------------------------------- tags, errors
 
 
@@ -526,6 +553,10 @@ def test_tags_and_kept_errors(tmp_path: Any, backend: str) -> None:
         invalidate_tags(storage, "user:7")
         assert await name(7) == "user 7"
         assert made == [7, 0, 7]
+        await name.set("set", 7)
+        assert await name(7) == "set"
+        invalidate_tags(storage, "user:7")
+        assert await name.peek(None, 7) is None
 
     run(backend, main)
 

@@ -569,6 +569,31 @@ def test_a_waiter_goes_on_alone_after_lock_timeout(counting: Counting) -> None:
     thread.join(LONG)
 
 
+@pytest.mark.parametrize("options", [{}, {"tags": "slow"}])
+@pytest.mark.parametrize("kind", ["own", "dict", "file"])
+def test_a_late_leader_does_not_replace_the_newer_result(kind: str, options: Any, tmp_path: Any) -> None:
+    storage: Any = {"own": None, "dict": {}, "file": FileStorage(tmp_path)}[kind]
+    gate, begun = threading.Event(), threading.Event()
+    made: list[int] = []
+
+    @memoize(storage, lock_timeout=0.02, **options)
+    def slow() -> int:
+        made.append(1)
+        if len(made) == 1:
+            begun.set()
+            gate.wait(LONG)
+            return 1
+        return len(made)
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    assert begun.wait(LONG)
+    assert slow() == 2
+    gate.set()
+    thread.join(LONG)
+    assert slow() == 2
+
+
 def test_undecodable_envelopes_are_counted(counting: Counting, tmp_path: Any) -> None:
     storage = FileStorage[str, Any](tmp_path / "results")
     function = counting.under(storage, ttl=5, stale=5)

@@ -105,6 +105,18 @@ class Many(Generic[K, P, V]):
         return self._call_key((key, *args), kwargs)
 
     @property
+    def key_prefix(self) -> str:
+        """What the keys of this function begin with, and no others.
+
+        Returns:
+            Module, qualified name and version: for ``storage.scan``.
+
+        Raises:
+            Nothing.
+        """
+        return self._call_key.prefix
+
+    @property
     def storage(self) -> Any:
         """Where the results are kept.
 
@@ -132,6 +144,11 @@ class Many(Generic[K, P, V]):
             maxsize if isinstance(maxsize, int) else None,
             len(self._storage) if self._own else None,
         )
+
+    def _reset(self) -> None:
+        """Count from nothing again."""
+        self._hits, self._misses = Counter(), Counter()
+        self._trouble.reset()
 
     def __repr__(self) -> str:
         place = repr(self._storage) if isinstance(self._storage, Storage) else type(self._storage).__name__

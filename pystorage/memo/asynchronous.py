@@ -199,7 +199,7 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
         assert self._face is not None
         lease = self._options.lock_ttl
         limit, pause, hold = deadline(self._options, bool(others)), FIRST_PAUSE, None
-        while True:
+        while not self._trouble.is_down:  # else each try may take its time
             try:
                 hold = await taken(async_lock_of(self._face, ask.key, lease), lease)
             except OSError as error:
@@ -222,7 +222,8 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
                 return found
         if hold is None:
             self._count(ask, True)
-            return await self._computed(ask, await self._standing(ask.key))
+            before = ANYTHING if self._trouble.is_down else await self._standing(ask.key)
+            return await self._computed(ask, before)
         token = led.set({**others, me: ask})
         try:
             ask.hold = hold
@@ -285,7 +286,7 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
         if ask.is_forgotten():
             await self._place.remove(ask.key)
             return value
-        if self._keeps_objects:
+        if self._keeps_objects or self._trouble.is_down:
             return value
         stored = await self._place.read(ask.key, counted=False)
         if stored is ABSENT or not self._enveloped:

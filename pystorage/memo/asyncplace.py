@@ -54,8 +54,10 @@ class AsyncPlace:
                 raise
             self.trouble.not_reached(error)
             return self.trouble.remembered(key)
-        if not self.trouble.raises and stored is not ABSENT:
-            self.trouble.remember(key, stored)
+        if not self.trouble.raises:
+            self.trouble.is_down = False
+            if stored is not ABSENT:
+                self.trouble.remember(key, stored)
         return stored
 
     async def write(self, key: str, stored: object, ttl: float | None, before: object = ANYTHING) -> bool:
@@ -149,9 +151,17 @@ class AsyncPlace:
             StorageError: The storage cannot be read.
         """
         try:
-            return await self._storage.get_many(keys)
-        except (DecodeError, OSError):
+            found = await self._storage.get_many(keys)
+            self.trouble.remember_many(found)
+            return found
+        except DecodeError:
             pass  # one by one, so that each is counted
+        except OSError as error:
+            if self.trouble.raises:
+                raise
+            self.trouble.not_reached(error)
+            remembered = {key: self.trouble.remembered(key) for key in keys}
+            return {key: value for key, value in remembered.items() if value is not ABSENT}
         found = {key: await self.read(key) for key in keys}
         return {key: value for key, value in found.items() if value is not ABSENT}
 

@@ -56,7 +56,7 @@ class Ask:
         self.forgotten = False
         #: Whether the result takes the place of whatever is there.
         self.overwrites = False
-        #: The lease of the key among processes, or True where there is none as the storage is down.
+        #: The lease of the key among processes; None where there is none, as of a storage that is down.
         self.hold: Any = None
 
     def is_forgotten(self) -> bool:
@@ -82,7 +82,7 @@ class Ask:
         """
         if self.forgotten:
             return False
-        return self.hold is None or self.hold is True or bool(self.hold.is_held())
+        return self.hold is None or bool(self.hold.is_held())
 
 
 class Work(Protocol):

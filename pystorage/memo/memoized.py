@@ -326,7 +326,7 @@ class Memoized(MayBeMethod, Handled[P, R]):
         if ask.is_forgotten():
             self._place.remove(ask.key)
             return value
-        if self._keeps_objects:
+        if self._keeps_objects or self._trouble.is_down:
             return value
         # What a storage gives may differ from what it was given, as a tuple that JSON makes a list.
         found = self._place.read(ask.key, counted=False)

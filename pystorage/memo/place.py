@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -124,6 +124,20 @@ class Trouble:
         if self.last is not None:
             self.last[key] = stored
 
+    def remember_many(self, found: Mapping[str, object]) -> None:
+        """Note what was read together.
+
+        Args:
+            found: Key → what is stored there.
+
+        Raises:
+            Nothing.
+        """
+        self.is_down = False
+        if self.last is not None:
+            for key, stored in found.items():
+                self.last[key] = stored
+
     def remembered(self, key: str) -> Any:
         """Give what was last read or written here.
 
@@ -201,8 +215,10 @@ class Place:
                 raise
             self.trouble.not_reached(error)
             return self.trouble.remembered(key)
-        if not self._plain and stored is not ABSENT:
-            self.trouble.remember(key, stored)
+        if not self._plain:
+            self.trouble.is_down = False
+            if stored is not ABSENT:
+                self.trouble.remember(key, stored)
         return stored
 
     def write(self, key: str, stored: object, ttl: float | None, before: object = ANYTHING) -> bool:
@@ -302,9 +318,17 @@ class Place:
         """
         try:
             if isinstance(self.storage, Storage):
-                return self.storage.get_many(keys)
-        except (DecodeError, OSError):
+                found = self.storage.get_many(keys)
+                self.trouble.remember_many(found)
+                return found
+        except DecodeError:
             pass  # one by one, so that each is counted
+        except OSError as error:
+            if self.trouble.raises:
+                raise
+            self.trouble.not_reached(error)
+            remembered = {key: self.trouble.remembered(key) for key in keys}
+            return {key: value for key, value in remembered.items() if value is not ABSENT}
         found = {key: self.read(key) for key in keys}
         return {key: value for key, value in found.items() if value is not ABSENT}
 

@@ -584,6 +584,25 @@ def test_a_storage_that_is_down(on_error: Any, backend: str) -> None:
         assert one.unavailable > 0
 
 
+def test_a_call_tries_a_storage_that_is_down_to_read_and_to_write_and_no_more(
+    backend: str, tmp_path: Any
+) -> None:
+    storage = FaultyStorage(FileStorage[str, int](tmp_path / "results"))
+
+    @memoize(storage, on_error="recompute")
+    async def one() -> int:
+        return 1
+
+    assert one.cache_parameters()["leases"] == "lock"
+    storage.fail(UnavailableError("each try takes its time"))
+
+    async def main() -> None:
+        assert await one() == 1
+
+    run(backend, main)
+    assert one.unavailable == 2
+
+
 def test_copies(backend: str) -> None:
     @memoize(copy="deep")
     async def rows() -> list[list[int]]:

@@ -512,6 +512,17 @@ def test_the_last_known_value_of_a_storage_that_is_down(faulty: Any, counting: C
     assert function.cache_info().misses == 2
 
 
+def test_a_call_tries_a_storage_that_is_down_to_read_and_to_write_and_no_more(
+    counting: Counting, tmp_path: Any
+) -> None:
+    storage = FaultyStorage(FileStorage[str, Any](tmp_path / "results"))
+    function = counting.under(storage, on_error="recompute")
+    assert function.cache_parameters()["leases"] == "lock"
+    storage.fail(UnavailableError("each try takes its time"))
+    assert function(1) == [1, 1]
+    assert function.unavailable == 2
+
+
 def test_the_functions_own_error_is_no_outage(counting: Counting) -> None:
     function = counting.under(LRUStorage(5), on_error="recompute")
     counting.error = UnavailableError("mine")

@@ -210,6 +210,20 @@ def test_cache_clear_touches_nothing_else(source: Source, storage: Any) -> None:
     assert source.asked == [["a", "b"], ["a"]]
 
 
+def test_a_storage_that_is_down_is_asked_once_for_all_keys() -> None:
+    storage = FaultyStorage(LRUStorage[str, int](100))
+
+    @memoize_many(storage, on_error="stale")
+    def double(keys: list[int]) -> dict[int, int]:
+        return {key: 2 * key for key in keys}
+
+    double(range(10))
+    storage.fail(UnavailableError("away"))
+    assert double(range(12)) == {key: 2 * key for key in range(12)}
+    assert double.cache_info().misses == 12
+    assert double._trouble.unavailable.value() <= 5
+
+
 def test_what_gives_no_mapping() -> None:
     @memoize_many
     def wrong(keys: list[str]) -> Any:

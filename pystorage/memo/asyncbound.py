@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from pystorage.memo.bound import DocOf, forwarded
+
 if TYPE_CHECKING:
     from pystorage.memo.asynchronous import AsyncMemoized
     from pystorage.memo.figures import CacheInfo
@@ -29,6 +31,7 @@ class AsyncBoundMemoized(Generic[P, R]):
     """
 
     __slots__ = ("__func__", "__self__")
+    __doc__ = DocOf(__doc__)
 
     def __init__(self, memoized: AsyncMemoized[Concatenate[Any, P], R], instance: object) -> None:
         self.__func__ = memoized
@@ -120,6 +123,9 @@ class AsyncBoundMemoized(Generic[P, R]):
             Exception: Whatever the method raises; what was kept before stays.
         """
         return await self.__func__.refresh(self.__self__, *args, **kwargs)
+
+    if not TYPE_CHECKING:
+        __getattr__ = forwarded
 
     @property
     def _whole(self) -> AsyncMemoized[..., R]:
@@ -255,6 +261,7 @@ class AsyncObjectMemoized(AsyncBoundMemoized[P, R]):
     """
 
     __slots__ = ()
+    __doc__ = DocOf(__doc__)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         return self._whole(*args, **kwargs)
@@ -266,7 +273,7 @@ class AsyncObjectMemoized(AsyncBoundMemoized[P, R]):
 
 
 def mark_async(function: object) -> None:
-    """Let ``iscoroutinefunction`` be true: of inspect from Python 3.12 on, of asyncio before.
+    """Let ``iscoroutinefunction`` be true, that of inspect and that of asyncio.
 
     Args:
         function: What is to be known as async.
@@ -279,6 +286,11 @@ def mark_async(function: object) -> None:
         mark(function)
     else:
         function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+        # Before Python 3.12 inspect knows an async function by its code, whatever else it is.
+        wrapped = getattr(function, "__wrapped__", None)
+        for name in ("__code__", "__defaults__", "__kwdefaults__"):
+            if hasattr(wrapped, name):
+                setattr(function, name, getattr(wrapped, name))
 
 
 def _marked() -> None: ...

@@ -15,6 +15,37 @@ R = TypeVar("R")
 D = TypeVar("D")
 
 
+class DocOf(str):
+    """The docstring of a class, and that of their function for its objects.
+
+    Raises:
+        Nothing.
+    """
+
+    __slots__ = ()
+
+    def __get__(self, instance: Any, owner: type | None = None) -> str | None:
+        return self if instance is None else instance.__func__.__doc__
+
+
+def forwarded(bound: Any, name: str) -> Any:
+    """Give what a bound method does not have itself: that of its function, as every method does.
+
+    Args:
+        bound: The method.
+        name: The attribute.
+
+    Returns:
+        What the function has.
+
+    Raises:
+        AttributeError: It has none.
+    """
+    if name in ("__func__", "__self__"):  # it is not made yet
+        raise AttributeError(name)
+    return getattr(bound.__func__, name)
+
+
 class BoundMemoized(Generic[P, R]):
     """A memoized method, bound to an object: its methods take the arguments without the object.
 
@@ -29,6 +60,7 @@ class BoundMemoized(Generic[P, R]):
     """
 
     __slots__ = ("__func__", "__self__")
+    __doc__ = DocOf(__doc__)
 
     def __init__(self, memoized: Memoized[Concatenate[Any, P], R], instance: object) -> None:
         self.__func__ = memoized
@@ -137,6 +169,9 @@ class BoundMemoized(Generic[P, R]):
             Exception: What the method raises; the calls before are kept.
         """
         return self.__func__.prefetch((self.__self__, *args) for args in calls)
+
+    if not TYPE_CHECKING:
+        __getattr__ = forwarded
 
     @property
     def _whole(self) -> Memoized[..., R]:
@@ -256,6 +291,7 @@ class ObjectMemoized(BoundMemoized[P, R]):
     """
 
     __slots__ = ()
+    __doc__ = DocOf(__doc__)
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self._whole(*args, **kwargs)

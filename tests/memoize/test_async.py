@@ -114,8 +114,27 @@ def test_results_are_kept(storage: Any, backend: str) -> None:
     assert double.__doc__ == "Give a product."
     assert inspect.signature(double).parameters.keys() == {"number", "factor"}
     assert asyncio.iscoroutinefunction(double)
+    assert inspect.iscoroutinefunction(double)
     assert "double" in repr(double)
     assert double.cache_parameters()["ttl"] is None
+
+
+def test_one_in_memory_before_one_on_disk(tmp_path: Any, backend: str) -> None:
+    made: list[int] = []
+
+    @memoize(ttl=60)
+    @memoize(FileStorage(tmp_path / "results"))
+    async def double(number: int) -> int:
+        made.append(number)
+        return 2 * number
+
+    async def main() -> None:
+        assert [await double(4), await double(4)] == [8, 8]
+        await double.cache_clear()
+        assert await double(4) == 8
+
+    run(backend, main)
+    assert made == [4]
 
 
 def test_sync_and_async_functions_share_results(tmp_path: Any, backend: str) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pystorage.memo import lru_cache as lru_cache
     from pystorage.memo import memoize as memoize
     from pystorage.memo import memoize_many as memoize_many
+    from pystorage.memo import register_fingerprint as register_fingerprint
     from pystorage.services import DiskLRUStorageService as DiskLRUStorageService
     from pystorage.services import GZipPickleStorageService as GZipPickleStorageService
     from pystorage.services import JSONStorageService as JSONStorageService
@@ -100,6 +101,7 @@ _PLACES = {
     "lru_cache": "memo.lru",
     "memoize": "memo",
     "memoize_many": "memo",
+    "register_fingerprint": "memo.fingerprint",
     "open": "storage_provider:open_storage",
 }
 

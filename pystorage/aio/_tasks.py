@@ -103,7 +103,10 @@ class TaskFlights:
             if ahead is None:
                 return await self.lead(flight, landed, work)
             if not await wait_for(ahead, timeout):
-                return await work._pass(ask)
+                value = await work._pass(ask)
+                if timeout is not None and ahead not in _led.get():
+                    self._leave(ahead)  # what it gets at last is the older result
+                return value
             if ahead.error is not None:
                 try:
                     raise ahead.error.with_traceback(ahead.traceback)
@@ -155,6 +158,15 @@ class TaskFlights:
                 if flight is not None:
                     flight.ask.forgotten = True
                     self.landed += 1
+
+    def _leave(self, flight: TaskFlight) -> None:
+        """Let what is being computed go to those who wait, as it is no longer the newest."""
+        key = flight.ask.key
+        with _guard:
+            flight.ask.forgotten = True
+            if self._going.get(key) is flight:
+                self.landed += 1
+                del self._going[key]
 
     def end(self, flight: TaskFlight) -> None:
         """End a flight, in case that it has not ended, and let those go on who wait for it."""

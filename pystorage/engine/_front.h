@@ -213,7 +213,13 @@ remember(Front *self, const Asked *asked, PyObject *key)
     writing.key = key_of(asked, self->call_type);
     if (writing.key != NULL) {
         Py_BEGIN_CRITICAL_SECTION(calls);
-        done = commit(calls, &writing, &now, &dropped);
+        uint32_t place = find(calls, writing.key, writing.hash);
+        if (place != FAILED) {
+            /* What is equal and of other types, as 1.0 and True, may have another key, and stays what is known. */
+            bool other = place != ABSENT && asked->key == NULL &&
+                         !is_same_call((Call *)calls->entries[place].key, asked);
+            done = other ? 0 : commit(calls, &writing, &now, &dropped);
+        }
         Py_END_CRITICAL_SECTION();
         done = finish(calls, &dropped, done < 0) < 0 ? -1 : done;
         Py_DECREF(writing.key);

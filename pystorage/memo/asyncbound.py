@@ -71,7 +71,7 @@ class AsyncObjectMemoized(OfItsOwn[P, R], AsyncBoundMemoized[P, R]):
 
 
 def mark_async(function: object) -> None:
-    """Let ``iscoroutinefunction`` be true: of inspect from Python 3.12 on, of asyncio before.
+    """Let ``iscoroutinefunction`` be true, that of inspect and that of asyncio.
 
     Args:
         function: What is to be known as async.
@@ -84,6 +84,11 @@ def mark_async(function: object) -> None:
         mark(function)
     else:
         function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+        # Before Python 3.12 inspect knows an async function by its code, whatever else it is.
+        wrapped = getattr(function, "__wrapped__", None)
+        for name in ("__code__", "__defaults__", "__kwdefaults__"):
+            if hasattr(wrapped, name):
+                setattr(function, name, getattr(wrapped, name))
 
 
 def _marked() -> None: ...

@@ -194,11 +194,14 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R], AsyncCalls[P, R]):
         """Give what is stored although ``_find`` gave nothing."""
         return await self._place.read(key, counted=False) if self._enveloped else ABSENT
 
+    async def _noted(self, args: Any, kwargs: Any) -> Note | None:
+        """Give what is known of a result before it is there; None where it is kept bare."""
+        if not self._enveloped:
+            return None
+        return Note(time.monotonic(), await self._tags.taken_async(args, kwargs, self._place))
+
     async def _computed(self, ask: Ask, before: object = ANYTHING) -> Any:
-        note = None
-        if self._enveloped:
-            tags = await self._tags.taken_async(ask.args, ask.kwargs, self._place)
-            note = Note(time.monotonic(), tags)
+        note = await self._noted(ask.args, ask.kwargs)
         try:
             value = await self.__wrapped__(*ask.args, **ask.kwargs)
         except Exception as error:
@@ -226,7 +229,7 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R], AsyncCalls[P, R]):
         if ask.is_forgotten():
             await self._place.remove(ask.key)
             return value
-        if self._keeps_objects:
+        if self._keeps_objects or self._trouble.is_down:
             return value
         stored = await self._place.read(ask.key, counted=False)
         if stored is ABSENT or not self._enveloped:
@@ -262,7 +265,8 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R], AsyncCalls[P, R]):
     async def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None:
         key = self._call_key(args, kwargs)
         self._flights.forget(key)
-        await self._write(key, value if self._copied is None else self._copied(value))
+        note = await self._noted(self._passed(args), kwargs)
+        await self._write(key, value if self._copied is None else self._copied(value), note=note)
 
     async def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         key = self._call_key(args, kwargs)

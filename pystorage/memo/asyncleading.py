@@ -87,7 +87,7 @@ class AsyncLeading:
         if me in others:
             return await self.lead_again(ask, leader)
         limit, pause = deadline(self._options, bool(others)), FIRST_PAUSE
-        while True:
+        while not self._trouble.is_down:  # else each try may take its time
             try:
                 hold = await self._taken(ask.key)
             except OSError as error:
@@ -107,7 +107,8 @@ class AsyncLeading:
                 leader._count(ask, False)
                 return found
         leader._count(ask, True)
-        return await leader._computed(ask, await leader._standing(ask.key))
+        before = ANYTHING if self._trouble.is_down else await leader._standing(ask.key)
+        return await leader._computed(ask, before)
 
     async def lead_again(self, ask: Ask, leader: AsyncLeader) -> Any:
         """Compute a key that may be computed already by whoever calls this.

@@ -113,14 +113,18 @@ class AsyncMemoizedMany(Many[K, P, V]):
     async def _keep(
         self, todo: dict[str, K], values: Mapping[K, V], mine: dict[str, TaskFlight], found: dict[K, Any]
     ) -> None:
-        kept = {name: values[key] for name, key in todo.items() if key in values}
+        made = {name: values[key] for name, key in todo.items() if key in values}
+        kept = {name: value for name, value in made.items() if not mine[name].ask.forgotten}
         if self._one_by_one:
             for name, value in kept.items():
                 await self._place.write(name, value, self._life(value))
         else:
             await self._place.write_many(kept, self._life(None))
+        for name in kept:
+            if mine[name].ask.forgotten:
+                await self._place.remove(name)
         # A miss gives what a hit will give.
-        given = kept if self._own else kept | await self._place.read_many(list(kept))
+        given = made if self._own else made | await self._place.read_many(list(kept))
         for name, value in given.items():
             mine[name].value = found[todo[name]] = value
 
@@ -139,6 +143,23 @@ class AsyncMemoizedMany(Many[K, P, V]):
             TypeError: The function cannot be called so, or an argument has no fingerprint.
             ValueError: An argument holds itself, or is nested too deeply.
             StorageError: The storage refused.
+
+        Threads: a result that is being computed goes to those who wait for it, and is not kept.
         """
         names = list(self._named(keys, args, kwargs))
+        for name in names:
+            self._flights.forget(name)
         return sum([await self._place.remove(name) for name in names])
+
+    async def cache_clear(self) -> None:
+        """Forget all results of this function, and its figures; nothing else in the storage is touched.
+
+        Raises:
+            StorageError: The storage refused.
+
+        Cost: one scan of the storage for ``key_prefix`` and one bulk removal.
+        """
+        self._flights.forget()
+        self._trouble.forget()
+        await self._place.clear(self.key_prefix)
+        self._reset()

@@ -6,7 +6,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from pystorage.errors import DecodeError, EncodeError
-from pystorage.memo.place import ANYTHING, AnyPlace, Place
+from pystorage.memo.place import ANYTHING, AnyPlace, Place, present
 from pystorage.storage import ABSENT, Capability, Storage
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ class AsyncPlace(AnyPlace):
             stored = await self.storage.get(key, ABSENT)
         except (DecodeError, OSError) as error:
             return self._unread(key, error, counted)
-        if not self.trouble.raises and stored is not ABSENT:
-            self.trouble.remember(key, stored)
+        if not self.trouble.raises:
+            self._has_read(key, stored)
         return stored
 
     async def write(self, key: str, stored: object, ttl: float | None, before: object = ANYTHING) -> bool:
@@ -74,11 +74,13 @@ class AsyncPlace(AnyPlace):
     async def read_many(self, keys: Sequence[str]) -> dict[str, Any]:
         try:
             found: dict[str, Any] = await self.storage.get_many(keys)
+            self.trouble.remember_many(found)
             return found
-        except (DecodeError, OSError):
+        except DecodeError:
             pass  # one by one, so that each is counted
-        found = {key: await self.read(key) for key in keys}
-        return {key: value for key, value in found.items() if value is not ABSENT}
+        except OSError as error:
+            return self._unread_many(keys, error)
+        return present({key: await self.read(key) for key in keys})
 
     async def remove(self, key: str) -> bool:
         self.trouble.forget(key)

@@ -16,6 +16,19 @@ R = TypeVar("R")
 D = TypeVar("D")
 
 
+class DocOf(str):
+    """The docstring of a class, and that of their function for its objects.
+
+    Raises:
+        Nothing.
+    """
+
+    __slots__ = ()
+
+    def __get__(self, instance: Any, owner: type | None = None) -> str | None:
+        return self if instance is None else instance.__func__.__doc__
+
+
 class Bound(PassedOn[P, R]):
     """A memoized method, async or not, bound to an object: its methods take the arguments without the object.
 
@@ -31,12 +44,24 @@ class Bound(PassedOn[P, R]):
 
     __slots__ = ("__func__", "__self__")
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.__doc__ = DocOf(cls.__doc__)
+
     def __init__(self, memoized: Any, instance: object) -> None:
         self.__func__ = memoized
         self.__self__ = instance
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> Any:
         return self.__func__(self.__self__, *args, **kwargs)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # Every method gives what its function has.
+            if name in ("__func__", "__self__"):  # it is not made yet
+                raise AttributeError(name)
+            return getattr(self.__func__, name)
 
     def _target(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, tuple[Any, ...]]:
         return self.__func__, (self.__self__, *args)

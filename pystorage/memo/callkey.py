@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from hashlib import blake2b
-from types import FunctionType
+from types import CellType, FunctionType
 from typing import Any, Final
 
 from pystorage.memo.binding import EMPTY, Binding
@@ -296,8 +296,7 @@ def _captured(function: Callable[..., Any]) -> tuple[tuple[str, object], ...]:
     found: list[tuple[str, object]] = []
     layer: object = function
     while layer is not None:
-        names = getattr(getattr(layer, "__code__", None), "co_freevars", ())
-        for name, cell in zip(names, getattr(layer, "__closure__", None) or (), strict=True):
+        for name, cell in _cells(layer):
             try:
                 content = cell.cell_contents
                 if isinstance(content, FunctionType) and content is not layer and not is_importable(content):
@@ -309,6 +308,12 @@ def _captured(function: Callable[..., Any]) -> tuple[tuple[str, object], ...]:
             found.append((name, content))
         layer = getattr(layer, "__wrapped__", None)
     return tuple(found)
+
+
+def _cells(layer: object) -> Iterable[tuple[str, CellType]]:
+    if not isinstance(layer, FunctionType):  # others may have a code as well, and no cells
+        return ()
+    return zip(layer.__code__.co_freevars, layer.__closure__ or (), strict=True)
 
 
 def _code_of(function: FunctionType) -> tuple[str | None, str]:

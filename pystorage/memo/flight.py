@@ -56,7 +56,7 @@ class Ask:
         self.forgotten = False
         #: Whether the result takes the place of whatever is there.
         self.overwrites = False
-        #: The lease of the key among processes, or True where there is none as the storage is down.
+        #: The lease of the key among processes; None where there is none, as of a storage that is down.
         self.hold: Any = None
 
     def is_forgotten(self) -> bool:
@@ -82,7 +82,7 @@ class Ask:
         """
         if self.forgotten:
             return False
-        return self.hold is None or self.hold is True or bool(self.hold.is_held())
+        return self.hold is None or bool(self.hold.is_held())
 
 
 class Work(Protocol):
@@ -211,7 +211,10 @@ class Flights:
             if ahead.is_over():
                 self._land(key, ahead)
             elif not wait_for(ahead, -1 if timeout is None else timeout):
-                return work._pass(ask)
+                value = work._pass(ask)
+                if timeout is not None and ahead.leader != threading.get_ident():
+                    self._leave(key, ahead)  # what it gets at last is the older result
+                return value
             elif ahead.error is not None:
                 try:
                     raise ahead.error.with_traceback(ahead.traceback)
@@ -269,8 +272,11 @@ class Flights:
         for each in [key] if key is not None else list(self._going):
             flight = self._going.get(each)
             if flight is not None:
-                flight.ask.forgotten = True
-                self._land(each, flight)
+                self._leave(each, flight)
+
+    def _leave(self, key: str, flight: Flight) -> None:
+        flight.ask.forgotten = True
+        self._land(key, flight)
 
     def _land(self, key: str, flight: Flight) -> None:
         """Forget a flight, if it is the one that is going on."""

@@ -136,6 +136,9 @@ class FreshMemoized(Refreshing, Memoized[P, R]):
 
     # ------------------------------------------------------------------ one result
 
+    def _noted(self, args: Any, kwargs: Any) -> Note:
+        return Note(time.monotonic(), self._tags.taken(args, kwargs, self._place))
+
     def _find(self, key: str) -> Any:
         envelope, state = self._seen(key, counted=False)
         return ABSENT if envelope is None or state is State.STALE else self._value(envelope)
@@ -151,7 +154,7 @@ class FreshMemoized(Refreshing, Memoized[P, R]):
         return ABSENT if envelope is None or envelope.error is not None else envelope.value
 
     def _computed(self, ask: Ask, before: object = ANYTHING) -> Any:
-        note = Note(time.monotonic(), self._tags.taken(ask.args, ask.kwargs, self._place))
+        note = self._noted(ask.args, ask.kwargs)
         try:
             value = self.__wrapped__(*ask.args, **ask.kwargs)
         except Exception as error:

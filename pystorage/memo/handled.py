@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pystorage.engine import Front
 from pystorage.memo.calls import Calls
-from pystorage.memo.figures import Counter
 from pystorage.memo.flight import Ask
 from pystorage.memo.kept import Kept
 
@@ -56,18 +55,6 @@ class Handled(Front, Kept, Calls[P, R]):
         return self._call_key(args, kwargs)
 
     @property
-    def key_prefix(self) -> str:
-        """What the keys of this function begin with, and no others.
-
-        Returns:
-            Module, qualified name and version: for ``storage.scan``.
-
-        Raises:
-            Nothing.
-        """
-        return self._call_key.prefix
-
-    @property
     def undecodable(self) -> int:
         """How many results were kept but could not be decoded, and so were computed anew.
 
@@ -105,9 +92,3 @@ class Handled(Front, Kept, Calls[P, R]):
     def _count(self, ask: Ask, computed: bool) -> None:
         if not ask.background:
             (self._misses if computed else self._hits).add()
-
-    def _reset(self) -> None:
-        """Count from nothing again."""
-        self._hits, self._misses = Counter(), Counter()
-        self._trouble.reset()
-        self._quick_hits = 0

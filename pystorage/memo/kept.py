@@ -66,6 +66,18 @@ class Kept:
         """
         return self._storage
 
+    @property
+    def key_prefix(self) -> str:
+        """What the keys of this function begin with, and no others.
+
+        Returns:
+            Module, qualified name and version: for ``storage.scan``.
+
+        Raises:
+            Nothing.
+        """
+        return self._call_key.prefix
+
     def cache_info(self) -> CacheInfo:
         """Give the figures of this function in this process; those of many keys are by keys.
 
@@ -84,6 +96,12 @@ class Kept:
             maxsize if isinstance(maxsize, int) else None,
             len(self._storage) if self._own else None,
         )
+
+    def _reset(self) -> None:
+        """Count from nothing again."""
+        self._hits, self._misses = Counter(), Counter()
+        self._trouble.reset()
+        self._quick_hits = 0
 
     def __repr__(self) -> str:
         # The repr of a mapping that is no storage shows what it holds.

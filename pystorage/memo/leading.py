@@ -180,6 +180,9 @@ class Leading:
                 return found
         token = led.set({**others, me: ask})
         try:
+            if not isinstance(hold, Hold):
+                leader._count(ask, True)
+                return leader._computed(ask, ANYTHING)
             # Somebody may have kept it before the lease was free.
             found = ask.find(ask.key)
             leader._count(ask, found is ABSENT)
@@ -215,6 +218,8 @@ class Leading:
 
     def _taken(self, key: str) -> Hold | bool | None:
         """Take the lease; True where there is none as the storage is down, and that is to be borne."""
+        if self._trouble.is_down:  # the result was not to be read a moment ago: each try may take its time
+            return True
         try:
             return taken(self._storage, key, self._options.lock_ttl)
         except OSError as error:

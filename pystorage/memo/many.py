@@ -118,14 +118,18 @@ class MemoizedMany(Many[K, P, V]):
     def _keep(
         self, todo: dict[str, K], values: Mapping[K, V], mine: dict[str, Flight], found: dict[K, Any]
     ) -> None:
-        kept = {name: values[key] for name, key in todo.items() if key in values}
+        made = {name: values[key] for name, key in todo.items() if key in values}
+        kept = {name: value for name, value in made.items() if not mine[name].ask.forgotten}
         if self._one_by_one:
             for name, value in kept.items():
                 self._place.write(name, value, self._life(value))
         else:
             self._place.write_many(kept, self._life(None))
+        for name in kept:
+            if mine[name].ask.forgotten:
+                self._place.remove(name)
         # A miss gives what a hit will give.
-        given = kept if self._own else kept | self._place.read_many(list(kept))
+        given = made if self._own else made | self._place.read_many(list(kept))
         for name, value in given.items():
             mine[name].value = found[todo[name]] = value
 
@@ -144,8 +148,29 @@ class MemoizedMany(Many[K, P, V]):
             TypeError: The function cannot be called so, or an argument has no fingerprint.
             ValueError: An argument holds itself, or is nested too deeply.
             StorageError: The storage refused.
+
+        Threads: a result that is being computed goes to those who wait for it, and is not kept.
         """
-        return sum(self._place.remove(self._call_key((key, *args), kwargs)) for key in keys)
+        names = list(self._named(keys, args, kwargs))
+        for name in names:
+            self._flights.forget(name)
+        return sum(self._place.remove(name) for name in names)
+
+    def cache_clear(self) -> None:
+        """Forget all results of this function, and its figures; nothing else in the storage is touched.
+
+        Raises:
+            StorageError: The storage refused.
+
+        Cost: one scan of the storage for ``key_prefix`` and one bulk removal; its own storage is emptied.
+        """
+        self._flights.forget()
+        self._trouble.forget()
+        if self._own:
+            self._storage.clear()
+        else:
+            self._place.clear(self.key_prefix)
+        self._reset()
 
 
 class ManyMemoizer(Protocol):

@@ -121,7 +121,8 @@ class Memoized(MayBeMethod, Handled[P, R]):
     def set(self, value: R, /, *args: P.args, **kwargs: P.kwargs) -> None:
         key = self._call_key(args, kwargs)
         self._flights.forget(key)
-        self._write(key, value if self._copied is None else self._copied(value))
+        note = self._noted(self._passed(args), kwargs)
+        self._write(key, value if self._copied is None else self._copied(value), note=note)
 
     def invalidate(self, /, *args: P.args, **kwargs: P.kwargs) -> bool:
         key = self._call_key(args, kwargs)
@@ -182,6 +183,10 @@ class Memoized(MayBeMethod, Handled[P, R]):
         """Give what the function is called with."""
         return args
 
+    def _noted(self, args: Any, kwargs: Any) -> Any:
+        """Give what is known of a result before it is there; None where it is kept bare."""
+        return None
+
     def _find(self, key: str) -> Any:
         """Give a result that is good enough not to be computed, or ABSENT: looked for once more."""
         return self._place.read(key, counted=False)
@@ -230,7 +235,7 @@ class Memoized(MayBeMethod, Handled[P, R]):
         if ask.is_forgotten():
             self._place.remove(ask.key)
             return value
-        if self._keeps_objects:
+        if self._keeps_objects or self._trouble.is_down:
             return value
         # What a storage gives may differ from what it was given, as a tuple that JSON makes a list.
         found = self._place.read(ask.key, counted=False)

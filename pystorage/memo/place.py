@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final
 
@@ -63,6 +63,11 @@ class AnyPlace:
             return ABSENT
         self.trouble.bear(error)
         return self.trouble.remembered(key)
+
+    def _has_read(self, key: str, stored: object) -> None:
+        self.trouble.is_down = False
+        if stored is not ABSENT:
+            self.trouble.remember(key, stored)
 
     def write(self, key: str, stored: object, ttl: float | None, before: object = ANYTHING) -> Any:
         """Write what is to be stored, if nobody else did meanwhile.
@@ -127,6 +132,11 @@ class AnyPlace:
         """
         raise NotImplementedError
 
+    def _unread_many(self, keys: Sequence[str], error: OSError) -> dict[str, Any]:
+        """Give what counts as read where that fails."""
+        self.trouble.bear(error)
+        return present({key: self.trouble.remembered(key) for key in keys})
+
     def remove(self, key: str) -> Any:
         """Remove what is stored.
 
@@ -178,8 +188,8 @@ class Place(AnyPlace):
             stored = self.storage.get(key, ABSENT)
         except (DecodeError, OSError) as error:
             return self._unread(key, error, counted)
-        if not self._plain and stored is not ABSENT:
-            self.trouble.remember(key, stored)
+        if not self._plain:
+            self._has_read(key, stored)
         return stored
 
     def write(self, key: str, stored: object, ttl: float | None, before: object = ANYTHING) -> bool:
@@ -222,11 +232,14 @@ class Place(AnyPlace):
     def read_many(self, keys: Sequence[str]) -> dict[str, Any]:
         try:
             if isinstance(self.storage, Storage):
-                return self.storage.get_many(keys)
-        except (DecodeError, OSError):
+                found = self.storage.get_many(keys)
+                self.trouble.remember_many(found)
+                return found
+        except DecodeError:
             pass  # one by one, so that each is counted
-        found = {key: self.read(key) for key in keys}
-        return {key: value for key, value in found.items() if value is not ABSENT}
+        except OSError as error:
+            return self._unread_many(keys, error)
+        return present({key: self.read(key) for key in keys})
 
     def remove(self, key: str) -> bool:
         self.trouble.forget(key)
@@ -242,6 +255,21 @@ class Place(AnyPlace):
         else:
             for key in [key for key in self.storage if isinstance(key, str) and key.startswith(prefix)]:
                 self.storage.pop(key, None)
+
+
+def present(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is absent.
+
+    Args:
+        found: Key → what is stored there, or ABSENT.
+
+    Returns:
+        Those that are there.
+
+    Raises:
+        Nothing.
+    """
+    return {key: value for key, value in found.items() if value is not ABSENT}
 
 
 def refuse_once(value: object, name: str) -> None:

@@ -123,6 +123,18 @@ class Trouble:
         if self.last is not None:
             self.last[key] = stored
 
+    def remember_many(self, found: Mapping[str, object]) -> None:
+        """Note what was read together.
+
+        Args:
+            found: Key → what is stored there.
+
+        Raises:
+            Nothing.
+        """
+        self.is_down = False
+        self.note(found)
+
     def note(self, items: Mapping[str, object]) -> None:
         """Note what was to be written, whether the storage has it or not.
 

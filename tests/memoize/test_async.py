@@ -91,8 +91,27 @@ def test_results_are_kept(storage: Any, backend: str) -> None:
     assert double.__doc__ == "Give a product."
     assert inspect.signature(double).parameters.keys() == {"number", "factor"}
     assert asyncio.iscoroutinefunction(double)
+    assert inspect.iscoroutinefunction(double)
     assert "double" in repr(double)
     assert double.cache_parameters()["ttl"] is None
+
+
+def test_one_in_memory_before_one_on_disk(tmp_path: Any, backend: str) -> None:
+    made: list[int] = []
+
+    @memoize(ttl=60)
+    @memoize(FileStorage(tmp_path / "results"))
+    async def double(number: int) -> int:
+        made.append(number)
+        return 2 * number
+
+    async def main() -> None:
+        assert [await double(4), await double(4)] == [8, 8]
+        await double.cache_clear()
+        assert await double(4) == 8
+
+    run(backend, main)
+    assert made == [4]
 
 
 def test_sync_and_async_functions_share_results(tmp_path: Any, backend: str) -> None:
@@ -480,6 +499,33 @@ def test_a_waiter_goes_on_alone_after_lock_timeout(backend: str) -> None:
     run(backend, main)
 
 
+@pytest.mark.parametrize("kind", ["own", "dict", "file"])
+def test_a_late_leader_does_not_replace_the_newer_result(kind: str, tmp_path: Any, backend: str) -> None:
+    storage: Any = {"own": None, "dict": {}, "file": FileStorage(tmp_path)}[kind]
+    made: list[int] = []
+
+    @memoize(storage, lock_timeout=0.02)
+    async def slow() -> int:
+        made.append(1)
+        if len(made) == 1:
+            await gate.wait()
+            return 1
+        return len(made)
+
+    async def main() -> None:
+        nonlocal gate
+        gate = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(slow)
+            await until(lambda: made)
+            assert await slow() == 2
+            gate.set()
+        assert await slow() == 2
+
+    gate: Any = None
+    run(backend, main)
+
+
 # -------------------------------------------------------------------- tags, errors
 
 
@@ -503,6 +549,10 @@ def test_tags_and_kept_errors(tmp_path: Any, backend: str) -> None:
         invalidate_tags(storage, "user:7")
         assert await name(7) == "user 7"
         assert made == [7, 0, 7]
+        await name.set("set", 7)
+        assert await name(7) == "set"
+        invalidate_tags(storage, "user:7")
+        assert await name.peek(None, 7) is None
 
     run(backend, main)
 
@@ -528,6 +578,25 @@ def test_a_storage_that_is_down(on_error: Any, backend: str) -> None:
     else:
         assert run(backend, main) == (2 if on_error == "recompute" else 1)
         assert one.unavailable > 0
+
+
+def test_a_call_tries_a_storage_that_is_down_to_read_and_to_write_and_no_more(
+    backend: str, tmp_path: Any
+) -> None:
+    storage = FaultyStorage(FileStorage[str, int](tmp_path / "results"))
+
+    @memoize(storage, on_error="recompute")
+    async def one() -> int:
+        return 1
+
+    assert one.cache_parameters()["leases"] == "lock"
+    storage.fail(UnavailableError("each try takes its time"))
+
+    async def main() -> None:
+        assert await one() == 1
+
+    run(backend, main)
+    assert one.unavailable == 2
 
 
 def test_copies(backend: str) -> None:

@@ -183,6 +183,34 @@ def test_threads_with_loops_compute_each_once() -> None:
     assert sorted(asked) == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("forget", ["invalidate", "cache_clear"])
+def test_what_is_let_go_of_while_it_is_computed_is_not_kept(storage: Any, forget: str, backend: str) -> None:
+    asked: list[list[str]] = []
+    gate: Any = None
+
+    @memoize_many(storage)
+    async def slow(keys: list[str]) -> dict[str, int]:
+        asked.append(keys)
+        if len(asked) == 1:
+            await gate.wait()
+            return dict.fromkeys(keys, 1)
+        return dict.fromkeys(keys, 2)
+
+    async def main() -> None:
+        nonlocal gate
+        gate = anyio.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(slow, "ab")
+            await until(lambda: asked)
+            await (slow.invalidate("a") if forget == "invalidate" else slow.cache_clear())
+            gate.set()
+        assert await slow("ab") == {"a": 2, "b": 1 if forget == "invalidate" else 2}
+        await slow.cache_clear()
+        assert slow.cache_info()[:2] == (0, 0)
+
+    run(backend, main)
+
+
 def test_a_cancelled_leader_leaves_its_keys_to_one_who_waits(storage: Any, backend: str) -> None:
     asked: list[list[str]] = []
 

@@ -487,6 +487,17 @@ def test_the_last_known_value_of_a_storage_that_is_down(faulty: Any, counting: C
     assert function.cache_info().misses == 2
 
 
+def test_a_call_tries_a_storage_that_is_down_to_read_and_to_write_and_no_more(
+    counting: Counting, tmp_path: Any
+) -> None:
+    storage = FaultyStorage(FileStorage[str, Any](tmp_path / "results"))
+    function = counting.under(storage, on_error="recompute")
+    assert function.cache_parameters()["leases"] == "lock"
+    storage.fail(UnavailableError("each try takes its time"))
+    assert function(1) == [1, 1]
+    assert function.unavailable == 2
+
+
 def test_the_functions_own_error_is_no_outage(counting: Counting) -> None:
     function = counting.under(LRUStorage(5), on_error="recompute")
     counting.error = UnavailableError("mine")
@@ -542,6 +553,31 @@ def test_a_waiter_goes_on_alone_after_lock_timeout(counting: Counting) -> None:
     assert slow() == 2
     gate.set()
     thread.join(LONG)
+
+
+@pytest.mark.parametrize("options", [{}, {"tags": "slow"}])
+@pytest.mark.parametrize("kind", ["own", "dict", "file"])
+def test_a_late_leader_does_not_replace_the_newer_result(kind: str, options: Any, tmp_path: Any) -> None:
+    storage: Any = {"own": None, "dict": {}, "file": FileStorage(tmp_path)}[kind]
+    gate, begun = threading.Event(), threading.Event()
+    made: list[int] = []
+
+    @memoize(storage, lock_timeout=0.02, **options)
+    def slow() -> int:
+        made.append(1)
+        if len(made) == 1:
+            begun.set()
+            gate.wait(LONG)
+            return 1
+        return len(made)
+
+    thread = threading.Thread(target=slow)
+    thread.start()
+    assert begun.wait(LONG)
+    assert slow() == 2
+    gate.set()
+    thread.join(LONG)
+    assert slow() == 2
 
 
 def test_undecodable_envelopes_are_counted(counting: Counting, tmp_path: Any) -> None:

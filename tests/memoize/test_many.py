@@ -172,6 +172,58 @@ def test_the_chunks_before_one_that_fails_are_kept() -> None:
     assert asked == [[1], [2], [0]]
 
 
+@pytest.mark.parametrize("forget", ["invalidate", "cache_clear"])
+def test_what_is_let_go_of_while_it_is_computed_is_not_kept(storage: Any, forget: str) -> None:
+    asked: list[list[str]] = []
+    begun, gate = threading.Event(), threading.Event()
+
+    @memoize_many(storage)
+    def slow(keys: list[str]) -> dict[str, int]:
+        asked.append(keys)
+        if len(asked) == 1:
+            begun.set()
+            gate.wait(LONG)
+            return dict.fromkeys(keys, 1)
+        return dict.fromkeys(keys, 2)
+
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(slow("ab")))
+    thread.start()
+    assert begun.wait(LONG)
+    assert slow.invalidate("a") == 0 if forget == "invalidate" else slow.cache_clear() is None
+    gate.set()
+    thread.join(LONG)
+    assert found == [{"a": 1, "b": 1}]
+    assert slow("ab") == {"a": 2, "b": 1 if forget == "invalidate" else 2}
+
+
+def test_cache_clear_touches_nothing_else(source: Source, storage: Any) -> None:
+    prices = source.under(storage)
+    prices(["a", "b"])
+    if storage is not None:
+        storage["mine"] = 1
+    prices.cache_clear()
+    assert prices.cache_info()[:2] == (0, 0)
+    assert [key for key in prices.storage if key.startswith(prices.key_prefix)] == []
+    assert storage is None or storage["mine"] == 1
+    prices(["a"])
+    assert source.asked == [["a", "b"], ["a"]]
+
+
+def test_a_storage_that_is_down_is_asked_once_for_all_keys() -> None:
+    storage = FaultyStorage(LRUStorage[str, int](100))
+
+    @memoize_many(storage, on_error="stale")
+    def double(keys: list[int]) -> dict[int, int]:
+        return {key: 2 * key for key in keys}
+
+    double(range(10))
+    storage.fail(UnavailableError("away"))
+    assert double(range(12)) == {key: 2 * key for key in range(12)}
+    assert double.cache_info().misses == 12
+    assert double._trouble.unavailable.value() <= 5
+
+
 def test_what_gives_no_mapping() -> None:
     @memoize_many
     def wrong(keys: list[str]) -> Any:

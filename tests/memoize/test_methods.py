@@ -11,11 +11,10 @@ import functools
 import gc
 import inspect
 import pickle
-import sys
 import threading
 import time
 import weakref
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar, get_type_hints
 
 import pytest
 
@@ -424,6 +423,37 @@ def test_what_can_be_asked() -> None:
     assert one.area.__wrapped__(2) == 18
 
 
+class Documented:
+    @memoize
+    def plain(self, number: int) -> str:
+        """Give a text."""
+        return str(number)
+
+    @memoize
+    async def later(self, number: int) -> str:
+        """Give a text later."""
+        return str(number)
+
+    @memoize({}, ignore="self")
+    def shared(self, number: int) -> str:
+        """Give a text to all."""
+        return str(number)
+
+
+@pytest.mark.parametrize("name", ["plain", "later", "shared"])
+def test_a_method_is_described_as_its_function_is(name: str) -> None:
+    method, function = getattr(Documented(), name), vars(Documented)[name].__wrapped__
+    assert method.__doc__ == inspect.getdoc(method) == function.__doc__
+    assert (method.__name__, method.__qualname__) == (name, f"Documented.{name}")
+    assert get_type_hints(method) == {"number": int, "return": str}
+    assert str(inspect.signature(method, eval_str=True)) == "(number: int) -> str"
+    assert not hasattr(method, "nothing")
+    assert type(method).__doc__.startswith("A memoized ")
+    again = copy.copy(method)
+    assert again == method
+    assert again.__self__ is method.__self__
+
+
 def test_fresh_results_of_an_object() -> None:
     one = Circle(3)
     assert one.fresh(2) == one.fresh(2) == 6
@@ -449,10 +479,10 @@ def test_async_methods() -> None:
         assert await equal.later.peek(None, 3) is None
 
     asyncio.run(main())
-    known = inspect if sys.version_info >= (3, 12) else asyncio
-    assert known.iscoroutinefunction(Circle(1).later)
-    assert known.iscoroutinefunction(Circle.later)
-    assert not known.iscoroutinefunction(Circle(1).area)
+    for known in (inspect, asyncio):
+        assert known.iscoroutinefunction(Circle(1).later)
+        assert known.iscoroutinefunction(Circle.later)
+        assert not known.iscoroutinefunction(Circle(1).area)
     gc.collect()
     assert not Circle.later._kept
 

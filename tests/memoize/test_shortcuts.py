@@ -97,6 +97,20 @@ def test_each_call_finds_what_its_key_says(calls: Any, typed: bool, size: int) -
     assert quick.cache_info().misses == len(made)
 
 
+@pytest.mark.parametrize(
+    "equal", [(1.0, True), (0.0, False), ((1,), (1.0,), (True,)), (("a", 1), ("a", True), ("a", 1.0))]
+)
+@pytest.mark.parametrize("more", [(), ("more",)])
+def test_equal_arguments_of_other_types_never_take_the_place_of_one_another(equal: Any, more: Any) -> None:
+    @memoize(typed=True)
+    def spelled(argument: Any, *_: Any) -> str:
+        return repr(argument)
+
+    for argument in [*equal, *reversed(equal), *equal]:
+        assert spelled(argument, *more) == repr(argument)
+    assert spelled.cache_info().misses == len(equal)
+
+
 @pytest.fixture(params=["own", "LRUStorage", "MemoryStorage"])
 def double(request: pytest.FixtureRequest) -> Any:
     storage = {"own": lambda: None, "LRUStorage": lambda: LRUStorage(3), "MemoryStorage": MemoryStorage}

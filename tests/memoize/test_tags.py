@@ -68,6 +68,30 @@ def test_a_tag_that_is_let_go_of_while_one_computes(storage: Any) -> None:
     assert len(made) == 2
 
 
+def test_what_was_set_carries_the_tags_of_its_call(storage: Any) -> None:
+    name = users(storage, [])
+    value = b"set" if "BytesCodec" in repr(storage) else "set"
+    for user in (1, 2):
+        name.set(value, user)
+    assert invalidate_tags(storage, "user:1") == 1
+    assert [name.peek(None, user) for user in (1, 2)] == [None, value]
+
+
+def test_what_was_set_for_one_object_carries_its_tags() -> None:
+    class Shop:
+        name = "corner"
+
+        @memoize(tags="shop:{self.name}")
+        def fruit(self, kind: str) -> str:
+            return kind
+
+    shop = Shop()
+    shop.fruit.set("fig", "dried")
+    assert shop.fruit("dried") == "fig"
+    assert invalidate_tags(shop.fruit.storage, "shop:corner") == 1
+    assert shop.fruit("dried") == "dried"
+
+
 def test_functions_share_tags_in_one_storage() -> None:
     storage = MemoryStorage[str, Any]()
     made: list[str] = []

@@ -187,6 +187,30 @@ class AsyncBoundMemoized(Generic[P, R]):
         """
         return self._whole.unavailable
 
+    @property
+    def refreshes(self) -> int:
+        """How many results were computed anew in the background, by this process.
+
+        Returns:
+            Their number; they are no misses.
+
+        Raises:
+            Nothing.
+        """
+        return self._whole.refreshes
+
+    @property
+    def failed_refreshes(self) -> int:
+        """How often computing anew in the background failed, so that the old result stayed.
+
+        Returns:
+            The number, in this process.
+
+        Raises:
+            Nothing.
+        """
+        return self._whole.failed_refreshes
+
     def cache_parameters(self) -> dict[str, object]:
         """Tell how the method was memoized.
 

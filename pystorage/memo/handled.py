@@ -141,6 +141,30 @@ class Handled(Front, Generic[P, R]):
         """
         return self._trouble.unavailable.value()
 
+    @property
+    def refreshes(self) -> int:
+        """How many results were computed anew in the background, by this process.
+
+        Returns:
+            Their number, 0 where no option asks for it; they are no misses.
+
+        Raises:
+            Nothing.
+        """
+        return 0
+
+    @property
+    def failed_refreshes(self) -> int:
+        """How often computing anew in the background failed, so that the old result stayed.
+
+        Returns:
+            The number, in this process.
+
+        Raises:
+            Nothing.
+        """
+        return 0
+
     def cache_info(self) -> CacheInfo:
         """Give the figures of this function in this process.
 

@@ -366,6 +366,30 @@ class MemoizedMethod(Generic[P, R]):
         """
         return sum(member.unavailable for member in self._members())
 
+    @property
+    def refreshes(self) -> int:
+        """How many results were computed anew in the background, by this process.
+
+        Returns:
+            Their number, of the objects there are; they are no misses.
+
+        Raises:
+            Nothing.
+        """
+        return sum(member.refreshes for member in self._members())
+
+    @property
+    def failed_refreshes(self) -> int:
+        """How often computing anew in the background failed, so that the old result stayed.
+
+        Returns:
+            The number in this process, of the objects there are.
+
+        Raises:
+            Nothing.
+        """
+        return sum(member.failed_refreshes for member in self._members())
+
     def cache_info(self) -> CacheInfo:
         """Give the figures of the objects there are, added up.
 

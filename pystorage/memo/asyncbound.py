@@ -9,6 +9,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from pystorage.memo.bound import DocOf, forwarded
+from pystorage.memo.options import each_call
 
 if TYPE_CHECKING:
     from pystorage.memo.asynchronous import AsyncMemoized
@@ -238,7 +239,9 @@ class AsyncBoundMemoized(Generic[P, R]):
             StorageError: The storage cannot be read, cannot hold a result, or refused.
             Exception: What the method raises first; the calls before are kept.
         """
-        return await self.__func__.prefetch(((self.__self__, *args) for args in calls), tasks=tasks)
+        return await self.__func__.prefetch(
+            ((self.__self__, *args) for args in each_call(calls)), tasks=tasks
+        )
 
     async def cache_clear(self) -> None:
         """Forget the results and figures: of all objects, or of this one where each has its own.

@@ -19,7 +19,7 @@ from pystorage.memo.handled import Handled, Refreshing
 from pystorage.memo.kept_errors import Kinds, described, is_known, ttl_of, value_of
 from pystorage.memo.leading import FIRST_PAUSE, LONGEST_PAUSE, can_lead, deadline, led
 from pystorage.memo.memoized import OTHERS
-from pystorage.memo.options import at_least_one
+from pystorage.memo.options import at_least_one, each_call
 from pystorage.memo.perobject import MayBeMethod
 from pystorage.memo.place import ANYTHING, refuse_once
 from pystorage.memo.tags import Tags, tokens_async
@@ -413,7 +413,7 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R]):
         Cost: one bulk read, and as a miss for each that is not kept.
         """
         tasks = at_least_one(tasks, "tasks")
-        asked = {self._call_key(args, {}): args for args in map(tuple, calls)}
+        asked = {self._call_key(args, {}): args for args in each_call(calls)}
         landed = self._flights.landed
         kept = await self._kept_of(list(asked))
         missing = [(key, args) for key, args in asked.items() if key not in kept]

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, MutableMapping
 from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from pystorage.memo.options import each_call
+
 if TYPE_CHECKING:
     from pystorage.memo.figures import CacheInfo
     from pystorage.memo.memoized import Memoized
@@ -168,7 +170,7 @@ class BoundMemoized(Generic[P, R]):
             StorageError: The storage cannot be read, cannot hold a result, or refused.
             Exception: What the method raises; the calls before are kept.
         """
-        return self.__func__.prefetch((self.__self__, *args) for args in calls)
+        return self.__func__.prefetch((self.__self__, *args) for args in each_call(calls))
 
     if not TYPE_CHECKING:
         __getattr__ = forwarded

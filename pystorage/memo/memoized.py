@@ -19,6 +19,7 @@ from pystorage.memo.bound import BoundMemoized
 from pystorage.memo.flight import Ask, Flights
 from pystorage.memo.handled import Handled
 from pystorage.memo.leading import Leading, can_lead
+from pystorage.memo.options import each_call
 from pystorage.memo.perobject import MayBeMethod
 from pystorage.memo.place import ANYTHING, Place, refuse_once
 from pystorage.storage import ABSENT, Storage
@@ -227,7 +228,7 @@ class Memoized(MayBeMethod, Handled[P, R]):
             >>> square(11), square.cache_info().hits
             (121, 1)
         """
-        asked = {self._call_key(args, {}): args for args in map(tuple, calls)}
+        asked = {self._call_key(args, {}): args for args in each_call(calls)}
         landed = self._flights.landed
         kept = self._kept_of(list(asked))
         for key, args in asked.items():

@@ -264,5 +264,8 @@ def test_prefetch(options: Any) -> None:
     square(2)
     assert square.prefetch([(1,), (2,), (3,), (3,)]) == 2
     assert square.prefetch([[1], [2]]) == 0
+    for wrong in (["12"], [3]):
+        with pytest.raises(TypeError, match=r"prefetch\(\) takes the arguments of each call in a tuple"):
+            square.prefetch(wrong)
     assert made == [2, 1, 3]
     assert square.cache_info()[:2] == (0, 3)

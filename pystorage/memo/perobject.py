@@ -180,7 +180,8 @@ class MemoizedMethod(Generic[P, R]):
             raise TypeError(
                 f"could not keep the results of {self.__qualname__}() for one {kind}: it cannot be referred "
                 "to weakly, so that its results would outlive it: add '__weakref__' to its __slots__ "
-                "(weakref_slot=True of a dataclass), or say by key= what tells one from another"
+                "(weakref_slot=True of a dataclass), or say by key= what tells one from another; and where "
+                "it takes no object, write @staticmethod above @memoize"
             ) from None
         kept.member = self._make()
         kept.member._object = weakref.ref(instance)

@@ -168,10 +168,7 @@ def checked(
         seconds: TTL = ttl
     else:
         seconds = checked_ttl(ttl)
-    for name, value in (("stale", stale), ("ahead", ahead), ("early", early or None)):
-        if value is not None and ttl is None:
-            raise ValueError(f"{name}= is about the end of a life: give ttl=, too")
-    return Options(
+    options = Options(
         ttl=seconds,
         stale=_seconds(stale, "stale"),
         jitter=_part(jitter),
@@ -185,6 +182,10 @@ def checked(
         on_error=_one_of(on_error, "on_error", ("raise", "recompute", "stale")),
         copy=None if copy is None else _one_of(copy, "copy", tuple(_COPIES)),
     )
+    for name in ("stale", "ahead", "early", "jitter") if ttl is None else ():
+        if getattr(options, name):
+            raise ValueError(f"{name}= is about the end of a life: give ttl=, too")
+    return options
 
 
 def at_least_one(value: Any, name: str) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pystorage.memo.bound import Bound, OfItsOwn
 from pystorage.memo.calls import AsyncCalls
+from pystorage.memo.options import each_call
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +49,7 @@ class AsyncBoundMemoized(Bound[P, R], AsyncCalls[P, R]):
 
     async def prefetch(self, calls: Iterable[tuple[Any, ...]], *, tasks: int = 10) -> int:
         prefetched: int = await self.__func__.prefetch(
-            ((self.__self__, *args) for args in calls), tasks=tasks
+            ((self.__self__, *args) for args in each_call(calls)), tasks=tasks
         )
         return prefetched
 

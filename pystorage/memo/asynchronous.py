@@ -15,12 +15,11 @@ from pystorage.memo.envelope import Envelope, opened
 from pystorage.memo.flight import Ask
 from pystorage.memo.fresh import Note, error_forms, sealed
 from pystorage.memo.freshness import State, state_of
-from pystorage.memo.handled import Handled
 from pystorage.memo.kept_errors import described, is_known, ttl_of, value_of
 from pystorage.memo.leading import can_lead
 from pystorage.memo.memoized import OTHERS
 from pystorage.memo.methods import MayBeMethod
-from pystorage.memo.options import at_least_one
+from pystorage.memo.options import at_least_one, each_call
 from pystorage.memo.place import ANYTHING, refuse_once
 from pystorage.memo.refreshing import Refreshing
 from pystorage.memo.tags import tokens_async
@@ -40,7 +39,7 @@ D = TypeVar("D")
 S = TypeVar("S")
 
 
-class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R], AsyncCalls[P, R]):
+class AsyncMemoized(MayBeMethod, Refreshing[P, R], AsyncCalls[P, R]):
     """An ``async def`` whose results are kept in a storage: what ``memoize`` makes of one.
 
     It is called and awaited as the function is. The methods take the same arguments; what is no argument of
@@ -281,7 +280,7 @@ class AsyncMemoized(MayBeMethod, Refreshing, Handled[P, R], AsyncCalls[P, R]):
 
     async def prefetch(self, calls: Iterable[tuple[Any, ...]], *, tasks: int = 10) -> int:
         tasks = at_least_one(tasks, "tasks")
-        asked = {self._call_key(args, {}): args for args in map(tuple, calls)}
+        asked = {self._call_key(args, {}): args for args in each_call(calls)}
         landed = self._flights.landed
         kept = await self._kept_of(list(asked))
         missing = [(key, args) for key, args in asked.items() if key not in kept]

@@ -7,6 +7,7 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pystorage.memo.calls import PassedOn
+from pystorage.memo.options import each_call
 
 if TYPE_CHECKING:
     from pystorage.memo.figures import CacheInfo
@@ -127,6 +128,30 @@ class Bound(PassedOn[P, R]):
         """
         return self._whole.unavailable  # type: ignore[no-any-return]
 
+    @property
+    def refreshes(self) -> int:
+        """How many results were computed anew in the background, by this process.
+
+        Returns:
+            Their number; they are no misses.
+
+        Raises:
+            Nothing.
+        """
+        return self._whole.refreshes  # type: ignore[no-any-return]
+
+    @property
+    def failed_refreshes(self) -> int:
+        """How often computing anew in the background failed, so that the old result stayed.
+
+        Returns:
+            The number, in this process.
+
+        Raises:
+            Nothing.
+        """
+        return self._whole.failed_refreshes  # type: ignore[no-any-return]
+
     def cache_info(self) -> CacheInfo:
         """Give the figures of the method: of all objects, or of this one where each has its own.
 
@@ -224,7 +249,7 @@ class BoundMemoized(Bound[P, R]):
         def storage(self) -> MutableMapping[Any, Any]: ...
 
     def prefetch(self, calls: Iterable[tuple[Any, ...]]) -> int:
-        prefetched: int = self.__func__.prefetch((self.__self__, *args) for args in calls)
+        prefetched: int = self.__func__.prefetch((self.__self__, *args) for args in each_call(calls))
         return prefetched
 
 

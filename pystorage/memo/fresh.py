@@ -41,7 +41,7 @@ class Note(NamedTuple):
     tags: dict[str, str]
 
 
-class FreshMemoized(Refreshing, Memoized[P, R]):
+class FreshMemoized(Refreshing[P, R], Memoized[P, R]):
     """A memoized function whose results are kept in envelopes, as for ``stale``, ``errors`` and ``tags``.
 
     Args:

@@ -55,28 +55,28 @@ class Handled(Front, Kept, Calls[P, R]):
         return self._call_key(args, kwargs)
 
     @property
-    def undecodable(self) -> int:
-        """How many results were kept but could not be decoded, and so were computed anew.
+    def refreshes(self) -> int:
+        """How many results were computed anew in the background, by this process.
 
         Returns:
-            Their number in this process, since the last ``cache_clear``; each is counted as a miss, too.
+            Their number, 0 where no option asks for it; they are no misses.
 
         Raises:
             Nothing.
         """
-        return self._trouble.undecodable.value()
+        return 0
 
     @property
-    def unavailable(self) -> int:
-        """How often the storage could not be reached, and the function went on without it.
+    def failed_refreshes(self) -> int:
+        """How often computing anew in the background failed, so that the old result stayed.
 
         Returns:
-            The number in this process, since the last ``cache_clear``; 0 where ``on_error`` is "raise".
+            The number, in this process.
 
         Raises:
             Nothing.
         """
-        return self._trouble.unavailable.value()
+        return 0
 
     def cache_parameters(self) -> dict[str, object]:
         """Tell how the function was memoized.

@@ -78,6 +78,30 @@ class Kept:
         """
         return self._call_key.prefix
 
+    @property
+    def undecodable(self) -> int:
+        """How many results were kept but could not be decoded, and so were computed anew.
+
+        Returns:
+            Their number in this process, since the last ``cache_clear``; each is counted as a miss, too.
+
+        Raises:
+            Nothing.
+        """
+        return self._trouble.undecodable.value()
+
+    @property
+    def unavailable(self) -> int:
+        """How often the storage could not be reached, and the function went on without it.
+
+        Returns:
+            The number in this process, since the last ``cache_clear``; 0 where ``on_error`` is "raise".
+
+        Raises:
+            Nothing.
+        """
+        return self._trouble.unavailable.value()
+
     def cache_info(self) -> CacheInfo:
         """Give the figures of this function in this process; those of many keys are by keys.
 

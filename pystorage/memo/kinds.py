@@ -11,6 +11,7 @@ the letter of its kind and says where it ends, by a count or a ``;``, so that te
     z      time zone                    u UUID          p w path        F class or function
     M      bound method                 R registered    Z a default     < an exact type before a text
     A a J  array, scalar, dtype         h frame         j time, nothing y model, of other libraries
+    V G    partial function, pattern    I IP address    L U list[int], int | str
     #      the digest of a very long text
 
 Letters and layout are part of what is stored for years: whoever changes one changes every key.

@@ -1,5 +1,8 @@
 """Fingerprints of numpy, pandas, polars and pydantic, none of which is imported: their values bring them.
 
+So it is with some modules of Python: a partial function is its function and its arguments, a pattern its text
+and its flags, an address what it is written as, and ``list[int]`` and ``int | str`` what they are made of.
+
 Arrays, series and frames are known by their types, shapes and names as well as by what they hold: an array of
 integers is another argument than one of floats. A scalar of numpy is the number that it is.
 """
@@ -159,6 +162,28 @@ def _polars(kind: type, above: type) -> Encoder:
     return encode
 
 
+def _partial(kind: type, above: type) -> Encoder:
+    _refuse_below(kind, above)
+    return lambda value, walk: "V" + "".join(walk.texts(value, (value.func, value.args, value.keywords)))
+
+
+def _pattern(kind: type, above: type) -> Encoder:
+    return lambda value, walk: "G" + "".join(walk.texts(value, (value.pattern, value.flags)))
+
+
+def _address(kind: type, above: type) -> Encoder:
+    _refuse_below(kind, above)
+    return lambda value, walk: f"I{sized(kind.__name__)}{sized(str(value))}"
+
+
+def _alias(kind: type, above: type) -> Encoder:
+    return lambda value, walk: "L" + "".join(walk.texts(value, (value.__origin__, value.__args__)))
+
+
+def _union(kind: type, above: type) -> Encoder:
+    return lambda value, walk: "U" + "".join(walk.texts(value, (frozenset(value.__args__),)))
+
+
 _Maker = Callable[[Any, Any], Encoder]
 
 #: The package and the name of a class → what makes the encoder of it and of the classes below.
@@ -179,4 +204,13 @@ _MAKERS: Final[dict[tuple[str, str], _Maker]] = {
     ("polars", "DataFrame"): _polars,
     ("polars", "Series"): _polars,
     ("pydantic", "BaseModel"): _model,
+    ("functools", "partial"): _partial,
+    ("re", "Pattern"): _pattern,
+    **{
+        ("ipaddress", f"IPv{version}{what}"): _address
+        for version in (4, 6)
+        for what in ("Address", "Network", "Interface")
+    },
+    ("types", "GenericAlias"): _alias,
+    ("types", "UnionType"): _union,
 }

@@ -143,7 +143,7 @@ def lru_cache(maxsize: Any = SIZE, typed: bool = False, *, ttl: float | None = N
     """
     seconds = checked_ttl(ttl)
     if isinstance(maxsize, int):
-        return functools.partial(_cached, maxsize=max(maxsize, 0), typed=typed, ttl=seconds)
+        return functools.partial(_cached, maxsize=max(int(maxsize), 0), typed=typed, ttl=seconds)
     if callable(maxsize) and isinstance(typed, bool):
         return _cached(maxsize, maxsize=SIZE, typed=typed, ttl=seconds)
     if maxsize is not None:

@@ -20,6 +20,7 @@ from pystorage.memo.flight import Ask, Flights
 from pystorage.memo.handled import Handled
 from pystorage.memo.leading import Leading, can_lead
 from pystorage.memo.methods import MayBeMethod
+from pystorage.memo.options import each_call
 from pystorage.memo.place import ANYTHING, Place, refuse_once
 from pystorage.storage import ABSENT, Storage
 
@@ -136,7 +137,7 @@ class Memoized(MayBeMethod, Handled[P, R]):
         return value if self._copied is None else self._copied(value)  # type: ignore[no-any-return]
 
     def prefetch(self, calls: Iterable[tuple[Any, ...]]) -> int:
-        asked = {self._call_key(args, {}): args for args in map(tuple, calls)}
+        asked = {self._call_key(args, {}): args for args in each_call(calls)}
         landed = self._flights.landed
         kept = self._kept_of(list(asked))
         for key, args in asked.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy as _copy
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal
 
@@ -168,10 +168,7 @@ def checked(
         seconds: TTL = ttl
     else:
         seconds = checked_ttl(ttl)
-    for name, value in (("stale", stale), ("ahead", ahead), ("early", early or None)):
-        if value is not None and ttl is None:
-            raise ValueError(f"{name}= is about the end of a life: give ttl=, too")
-    return Options(
+    options = Options(
         ttl=seconds,
         stale=_seconds(stale, "stale"),
         jitter=_part(jitter),
@@ -185,6 +182,10 @@ def checked(
         on_error=_one_of(on_error, "on_error", ("raise", "recompute", "stale")),
         copy=None if copy is None else _one_of(copy, "copy", tuple(_COPIES)),
     )
+    for name in ("stale", "ahead", "early", "jitter") if ttl is None else ():
+        if getattr(options, name):
+            raise ValueError(f"{name}= is about the end of a life: give ttl=, too")
+    return options
 
 
 def at_least_one(value: Any, name: str) -> int:
@@ -208,10 +209,34 @@ def at_least_one(value: Any, name: str) -> int:
     return value
 
 
+def each_call(calls: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    """Give the arguments of calls.
+
+    Args:
+        calls: The arguments of each call by position, in a tuple.
+
+    Returns:
+        The tuples.
+
+    Raises:
+        TypeError: One is none, as a text that was meant to be the only argument.
+    """
+    for call in calls:
+        if not isinstance(call, (tuple, list)):
+            raise TypeError(
+                "prefetch() takes the arguments of each call in a tuple, as in [(1,), (2,)], "
+                f"and found one {type(call).__qualname__}"
+            )
+        yield tuple(call)
+
+
 def _seconds(value: Any, name: str) -> float | None:
     if value is None:
         return None
-    seconds = checked_ttl(value, name=name)
+    try:
+        seconds = checked_ttl(value, name=name)
+    except ValueError:  # which says what None is for a ttl
+        raise ValueError(f"{name} must be more than 0 seconds, not {value!r}") from None
     if seconds is None:
         raise ValueError(f"{name} is a finite number of seconds, not {value!r}")
     return seconds

@@ -142,7 +142,8 @@ class MemoizedMethod(PassedOn[P, R]):
             raise TypeError(
                 f"could not keep the results of {self.__qualname__}() for one {kind}: it cannot be referred "
                 "to weakly, so that its results would outlive it: add '__weakref__' to its __slots__ "
-                "(weakref_slot=True of a dataclass), or say by key= what tells one from another"
+                "(weakref_slot=True of a dataclass), or say by key= what tells one from another; and where "
+                "it takes no object, write @staticmethod above @memoize"
             ) from None
         kept.member = self._make()
         kept.member._object = weakref.ref(instance)
@@ -226,6 +227,30 @@ class MemoizedMethod(PassedOn[P, R]):
             Nothing.
         """
         return sum(member.unavailable for member in self._members())
+
+    @property
+    def refreshes(self) -> int:
+        """How many results were computed anew in the background, by this process.
+
+        Returns:
+            Their number, of the objects there are; they are no misses.
+
+        Raises:
+            Nothing.
+        """
+        return sum(member.refreshes for member in self._members())
+
+    @property
+    def failed_refreshes(self) -> int:
+        """How often computing anew in the background failed, so that the old result stayed.
+
+        Returns:
+            The number in this process, of the objects there are.
+
+        Raises:
+            Nothing.
+        """
+        return sum(member.failed_refreshes for member in self._members())
 
     def cache_info(self) -> CacheInfo:
         """Give the figures of the objects there are, added up.

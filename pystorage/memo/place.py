@@ -13,6 +13,9 @@ from pystorage.storage import ABSENT, Capability, Storage
 #: What stands for "whatever was there".
 ANYTHING: Final = object()
 
+# Whoever is given one of these a second time finds it awaited, or empty.
+_USED_ONCE: Final = (CoroutineType, GeneratorType, AsyncGeneratorType, map, filter, zip, enumerate, reversed)
+
 
 class AnyPlace:
     """A storage of results, where what it is asked may be awaited.
@@ -280,11 +283,11 @@ def refuse_once(value: object, name: str) -> None:
         name: The function, for messages.
 
     Raises:
-        TypeError: It is a coroutine or a generator.
+        TypeError: It is a coroutine, a generator, or what ``map`` and its like give.
     """
-    if not isinstance(value, (CoroutineType, GeneratorType, AsyncGeneratorType)):
+    if not isinstance(value, _USED_ONCE):
         return
-    if not isinstance(value, AsyncGeneratorType):
+    if isinstance(value, (CoroutineType, GeneratorType)):
         value.close()
     raise TypeError(
         f"{name}() gave one {type(value).__name__}, which can be used once and so is no result to keep: "

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 from pystorage.engine import Cache
 from pystorage.memo.figures import Counter
+from pystorage.memo.handled import Handled
 from pystorage.memo.kept_errors import Kinds
 from pystorage.memo.leading import is_async
 from pystorage.memo.tags import Tags
@@ -16,17 +17,20 @@ from pystorage.storage import Storage
 if TYPE_CHECKING:
     from pystorage.memo.options import Options
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 #: Seconds for which a result is not computed anew in the background after that failed.
 PAUSE: Final = 1.0
 
 
-class Refreshing:
+class Refreshing(Handled[P, R]):
     """A memoized function that tells how good its results still are, and computes anew in the background.
 
     Args:
         function: The function.
         storage: Where the results are kept.
-        args: What else the class beside it takes by position.
+        args: What else a memoized function takes by position.
         options: How results live and how they are handed out.
         named: What else that takes by name.
 
@@ -37,8 +41,7 @@ class Refreshing:
     def __init__(
         self, function: Callable[..., Any], storage: Any, *args: Any, options: Options, **named: Any
     ) -> None:
-        # That of the class beside.
-        super().__init__(function, storage, *args, options=options, **named)  # type: ignore[call-arg]
+        super().__init__(function, storage, *args, options=options, **named)
         self._kinds: Kinds = options.errors or {}
         self._tags = Tags(options.tags, function)
         self._clock = storage.timer if isinstance(storage, Storage) or is_async(storage) else time.time
@@ -48,24 +51,8 @@ class Refreshing:
 
     @property
     def refreshes(self) -> int:
-        """How many results were computed anew in the background, by this process.
-
-        Returns:
-            Their number; they are no misses.
-
-        Raises:
-            Nothing.
-        """
         return self._refreshes.value()
 
     @property
     def failed_refreshes(self) -> int:
-        """How often computing anew in the background failed, so that the old result stayed.
-
-        Returns:
-            The number, in this process.
-
-        Raises:
-            Nothing.
-        """
         return self._failed_refreshes.value()

@@ -116,7 +116,11 @@ class Tags:
         if self._binding is None:
             return []
         named = dict(zip(self._binding.names, self._binding.values(args, kwargs), strict=True))
-        return [template.format_map(named) for template in self._templates]
+        try:
+            return [template.format_map(named) for template in self._templates]
+        except Exception as error:
+            error.add_note(f"raised when the tags of a call of {self._binding.name}() were made")
+            raise
 
     def taken(self, args: tuple[object, ...], kwargs: Mapping[str, object], place: Place) -> dict[str, str]:
         """Give the tokens of the tags of a call, and draw those that are not there.
@@ -243,7 +247,11 @@ def _drawn(tag: str, token: str, place: Place) -> bool:
 
 def _check(template: str, binding: Binding | None) -> None:
     assert binding is not None
-    for _, field, _, _ in string.Formatter().parse(template):
+    try:
+        fields = [field for _, field, _, _ in string.Formatter().parse(template)]
+    except ValueError as error:
+        raise ValueError(f"tags= holds {template!r}, which is no format: {error}") from None
+    for field in fields:
         if field is None:
             continue
         name = field.replace("[", ".").partition(".")[0]

@@ -85,7 +85,7 @@ def test_jitter(counting: Counting, clock: FakeClock) -> None:
         ({"ttl": 0}, ValueError, "ttl must be more than 0"),
         ({"ttl": int}, TypeError, "a plain function of the value"),
         ({"stale": 5}, ValueError, "stale= is about the end of a life: give ttl="),
-        ({"ttl": 5, "stale": 0}, ValueError, "stale must be more than 0"),
+        ({"ttl": 5, "stale": 0}, ValueError, "stale must be more than 0 seconds, not 0$"),
         ({"ttl": 5, "stale": float("inf")}, ValueError, "stale is a finite number"),
         ({"ahead": 5}, ValueError, "ahead= is about"),
         ({"early": 1}, ValueError, "early= is about"),

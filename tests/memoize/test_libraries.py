@@ -1,8 +1,12 @@
-"""Fingerprints of numpy, pandas, polars and pydantic."""
+"""Fingerprints of numpy, pandas, polars and pydantic, and of modules of Python that are not always loaded."""
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
+import functools
+import ipaddress
+import re
 from typing import Any
 
 import pytest
@@ -26,6 +30,50 @@ key = asked.key_for
 
 def are_all_different(values: list[Any]) -> bool:
     return len({key(value) for value in values}) == len(values)
+
+
+def test_modules_of_python() -> None:
+    several = [
+        functools.partial(int, "5"),
+        functools.partial(int, base=10),
+        functools.partial(int, base=16),
+        functools.partial(float, "5"),
+        re.compile("a"),
+        re.compile("a", re.IGNORECASE),
+        re.compile(b"a"),
+        ipaddress.ip_address("1.1.1.1"),
+        ipaddress.ip_network("1.1.1.1"),
+        ipaddress.ip_interface("1.1.1.1"),
+        ipaddress.ip_address("::1"),
+        ipaddress.ip_address("::1%eth0"),
+        list[int],
+        list[str],
+        dict[str, int],
+        int | str,
+        int | None,
+        list[int | None],
+    ]
+    assert are_all_different(several)
+    assert [key(copy.copy(each)) for each in several] == [key(each) for each in several]
+    assert key(int | str) == key(str | int)
+    assert key(ipaddress.ip_address("0:0::1")) == key(ipaddress.ip_address("::1"))
+    assert len({typed.key_for(each) for each in several}) == len(several)
+    with pytest.raises(TypeError, match="the argument 'value', of type partial"):
+        key(functools.partial(lambda: 1))
+
+
+def test_what_captured_other_partial_functions_is_another() -> None:
+    kept: dict[str, Any] = {}
+
+    def reader(read: Any) -> Any:
+        @memoize(kept)
+        def number(text: str) -> int:
+            return int(read(text))
+
+        return number
+
+    readers = [reader(functools.partial(int, base=base)) for base in (10, 16)]
+    assert [read("11") for read in readers] == [11, 17]
 
 
 def test_scalars_of_numpy_are_the_numbers_that_they_are() -> None:

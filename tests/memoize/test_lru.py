@@ -231,6 +231,10 @@ def test_ttl_by_the_real_clock(lru_cache: Any) -> None:
     assert kept.cache_parameters() == {"maxsize": 128, "typed": False, "ttl": 60.0}
 
 
+def test_a_bool_is_a_number(lru_cache: Any) -> None:
+    assert lru_cache(True)(len).cache_parameters() == functools.lru_cache(True)(len).cache_parameters()
+
+
 @pytest.mark.parametrize(
     "ttl, error",
     [(0, ValueError), (-1, ValueError), (float("nan"), ValueError), ("1", TypeError), (True, TypeError)],

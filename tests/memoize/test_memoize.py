@@ -848,6 +848,16 @@ def test_a_coroutine_from_a_function_that_is_not_async():
     assert asyncio.run(coroutine()) == 1
 
 
+@pytest.mark.parametrize(
+    "made", [lambda: map(str, [1]), lambda: filter(None, [1]), lambda: zip([1]), lambda: enumerate([1])]
+)
+def test_what_is_empty_for_whoever_is_given_it_next(made):
+    storage = {}
+    with pytest.raises(TypeError, match=r"gave one \w+, which can be used once"):
+        memoize(storage, version=1)(made)()
+    assert storage == {}
+
+
 # -------------------------------------------------------------------- a hostile user
 
 

@@ -81,10 +81,10 @@ def test_seconds_that_are_made_of_the_value(
         called(memoized, (1, 2))
 
 
-@pytest.mark.parametrize("name", ["stale", "ahead", "early"])
-def test_what_is_about_the_end_of_a_life_needs_one(name: str, function: Any) -> None:
+@pytest.mark.parametrize("name, value", [("stale", 5), ("ahead", 5), ("early", 5), ("jitter", 0.5)])
+def test_what_is_about_the_end_of_a_life_needs_one(name: str, value: float, function: Any) -> None:
     with pytest.raises(ValueError, match=f"{name}= is about the end of a life: give ttl=, too"):
-        memoize(function, **{name: 5})
+        memoize(function, **{name: value})
 
 
 @pytest.mark.parametrize("value", [1, -0.5, math.nan])

@@ -156,6 +156,24 @@ def test_a_tag_of_what_is_no_parameter(tags: str, why: str) -> None:
         def name(user_id: int) -> None: ...
 
 
+def test_a_tag_that_is_no_format() -> None:
+    with pytest.raises(ValueError, match=r"tags= holds 'user:\{', which is no format"):
+        memoize(tags="user:{")(users)
+
+
+def test_a_tag_that_cannot_be_made_says_whose_it_is() -> None:
+    @memoize(tags="user:{user[id]}")
+    def name(user: dict[str, int]) -> str:
+        return "name"
+
+    with pytest.raises(KeyError) as caught:
+        name({})
+    assert caught.value.__notes__ == [
+        "raised when the tags of a call of "
+        "test_a_tag_that_cannot_be_made_says_whose_it_is.<locals>.name() were made"
+    ]
+
+
 def test_tags_are_texts() -> None:
     with pytest.raises(TypeError, match="invalidate_tags"):
         invalidate_tags({}, 7)  # type: ignore[arg-type]

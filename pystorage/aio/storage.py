@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Generic, Literal, TypeVar, cast, overload
 
 from pystorage._typevars import K, V
 from pystorage.aio._iteration import Mapped
@@ -57,6 +57,12 @@ class AsyncStorage(ABC, Generic[K, V]):
 
     #: What is native here.
     capabilities: Capability = Capability.NONE
+
+    # Without these Python would look for a key by ``storage[0]``, ``storage[1]`` and so on, without an end.
+    __iter__: ClassVar[None] = None
+
+    def __contains__(self, key: object) -> bool:
+        raise TypeError("'in' cannot be awaited; write: await storage.contains(key)")
 
     @property
     def timer(self) -> Timer:

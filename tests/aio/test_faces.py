@@ -42,6 +42,15 @@ def test_both_faces_see_the_same() -> None:
     assert face.timer is storage.timer
 
 
+def test_what_cannot_be_awaited_is_refused_at_once() -> None:
+    face: Any = aio.wrap(MemoryStorage())
+    with pytest.raises(TypeError, match=r"await storage\.contains\(key\)"):
+        "a" in face  # noqa: B015
+    for wrong in (iter, list, dict, len):
+        with pytest.raises(TypeError):
+            wrong(face)
+
+
 def test_the_repr_tells_the_storage() -> None:
     face = aio.wrap(LRUStorage(5))
     assert repr(face) == "aio.wrap(LRUStorage(5))"

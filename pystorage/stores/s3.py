@@ -120,6 +120,8 @@ class S3Storage(ByteStorage[K, V]):
                 "endpoint_url must be a server alone, without user, password and options; credentials are "
                 "given where boto3 looks for them"
             )
+        if endpoint_url is not None and not endpoint_url.lower().startswith(("http://", "https://")):
+            raise ValueError(f"endpoint_url must begin with http:// or https://, not {endpoint_url!r}")
         check_timer(timer)
         refuse_bare_pickles(codec, trust, "a bucket")
         if client is not None and not callable(client):

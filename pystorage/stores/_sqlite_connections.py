@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -62,6 +63,7 @@ class Connections:
         self.path = path
         self.timeout = timeout
         self._settings = tuple(settings)
+        self._file: tuple[int, int] | None = None
         #: Cursors that nobody uses: whoever takes one out of it has it for himself.
         self.idle: list[sqlite3.Cursor] = []
         #: Whether somebody waits for those in use to be ``given`` back.
@@ -237,6 +239,8 @@ class Connections:
                 result = work(cursor)
             else:
                 cursor.execute(begin)
+                if begin == "BEGIN IMMEDIATE":
+                    self._look_for_file()
                 result = work(cursor)
                 cursor.execute("COMMIT")
         except BaseException:
@@ -249,6 +253,16 @@ class Connections:
         if self.wanted or len(idle) > _KEPT:
             self.given()
         return result
+
+    def _look_for_file(self) -> None:
+        """Refuse to write to a file that was removed, of which nothing would be left."""
+        found = os.stat(self.path)
+        file = (found.st_dev, found.st_ino)
+        if self._file is None:
+            self._file = file  # now that SQLite has it open
+        elif file != self._file:
+            why = "the database is not the one there any more that was opened"
+            raise FileNotFoundError(errno.ENOENT, why, self.path)
 
     # ------------------------------------------------------------------ end, fork
 

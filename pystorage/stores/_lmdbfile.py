@@ -19,7 +19,7 @@ from importlib import import_module
 from typing import Any, Final, TypeVar
 
 from pystorage._sync import fork_safe_lock, let_go_before_forks
-from pystorage.stores._disk import CLOSE_ON_EXEC, NO_FOLLOW, make_folder, sync_folder
+from pystorage.stores._disk import CLOSE_ON_EXEC, NO_FOLLOW, identity, make_folder, sync_folder
 from pystorage.stores._library import library
 from pystorage.stores._trust import check_ours_at, only_ours
 
@@ -101,7 +101,7 @@ class Database:
         self._of_parent: Any = None
         self._writing = False
         # Which file is open, and when it is looked next whether it still lies there.
-        self._file = (0, 0)
+        self._file: tuple[int, int] | None = None
         self._next_look = 0.0
         # Who reads is in this list, by entries that are all the same: adding and removing one is atomic.
         self._inside: list[None] = []
@@ -327,14 +327,7 @@ class Database:
         Raises:
             OSError: The folder cannot be looked at.
         """
-        return self._environment is None or self._file_there() == self._file
-
-    def _file_there(self) -> tuple[int, int] | None:
-        try:
-            found = os.stat(os.path.join(self.path, _FILES[0]))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return found.st_dev, found.st_ino
+        return self._environment is None or identity(os.path.join(self.path, _FILES[0])) == self._file
 
     def _look_for_file(self) -> None:
         """Refuse to write to a file that was removed, of which nothing would be left; with the lock."""
@@ -463,7 +456,7 @@ class Database:
                 size //= 4  # this process may not use so many addresses
                 continue
             try:
-                self._file = self._file_there() or (0, 0)
+                self._file = identity(os.path.join(self.path, _FILES[0]))
                 self._check_length(environment)
                 if self.sync:
                     sync_folder(self.path)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Literal, TypeVar
 
+from pystorage.stores._disk import identity
 from pystorage.stores._sqlite_errors import Closed, is_busy, os_error
 
 T = TypeVar("T")
@@ -256,11 +257,10 @@ class Connections:
 
     def _look_for_file(self) -> None:
         """Refuse to write to a file that was removed, of which nothing would be left."""
-        found = os.stat(self.path)
-        file = (found.st_dev, found.st_ino)
+        file = identity(self.path)
         if self._file is None:
             self._file = file  # now that SQLite has it open
-        elif file != self._file:
+        if file is None or file != self._file:
             why = "the database is not the one there any more that was opened"
             raise FileNotFoundError(errno.ENOENT, why, self.path)
 

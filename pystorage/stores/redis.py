@@ -295,7 +295,7 @@ class RedisStorage(RedisEntries[K, V]):
         )
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_lock_ttl(ttl)
+        seconds = checked_lock_ttl(ttl, timeout)
         return self._leases.held(self._write_name(key)[0], seconds, timeout, repr(self))
 
     # ------------------------------------------------------------------ lifecycle

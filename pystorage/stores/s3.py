@@ -361,7 +361,7 @@ class S3Storage(ByteStorage[K, V]):
     # ------------------------------------------------------------------ locks, streams
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_lock_ttl(ttl)
+        seconds = checked_lock_ttl(ttl, timeout)
         name = self._write_name(key)[0]
         if not self._kept.writes:
             return super().lock(key, ttl, timeout=timeout)

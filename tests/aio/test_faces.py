@@ -164,3 +164,13 @@ def test_a_lock_that_is_held_is_told_of_any_key() -> None:
                     pass
 
     anyio.run(main)
+
+
+@pytest.mark.parametrize(
+    "timeout, error", [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError), (True, TypeError)]
+)
+def test_how_long_a_lock_is_waited_for(timeout: Any, error: type[Exception], tmp_path: Path) -> None:
+    for storage in (MemoryStorage[str, int](), FileStorage[str, int](tmp_path)):
+        for face in (storage, aio.wrap(storage)):
+            with pytest.raises(error, match="timeout"):
+                face.lock("name", 5, timeout=timeout)

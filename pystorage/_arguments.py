@@ -43,22 +43,28 @@ def checked_ttl(ttl: float | None, *, name: str = "ttl") -> float | None:
     return None if math.isinf(seconds) else seconds
 
 
-def checked_lock_ttl(ttl: float) -> float:
-    """Check how long a lock may be held.
+def checked_lock_ttl(ttl: float, timeout: float | None) -> float:
+    """Check how long a lock may be held, and how long it is waited for.
 
     Args:
         ttl: Seconds, > 0.
+        timeout: Seconds, ≥ 0; None is for as long as it takes.
 
     Returns:
-        The seconds as a float.
+        The seconds that it may be held, as a float.
 
     Raises:
-        TypeError: It is no number.
-        ValueError: It is zero, negative, NaN, or for ever.
+        TypeError: One is no number.
+        ValueError: The ttl is zero, negative, NaN, or for ever; or the timeout is negative or NaN.
     """
     seconds = checked_ttl(ttl)
     if seconds is None:
         raise ValueError("a lock needs a ttl, so that it does not outlive its holder")
+    if timeout is not None:
+        if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+            raise TypeError(f"timeout must be a number of seconds or None, not {type(timeout).__name__}")
+        if not timeout >= 0:  # false for NaN too
+            raise ValueError(f"timeout must be at least 0 seconds, not {timeout!r}; None waits without end")
     return seconds
 
 

@@ -253,8 +253,8 @@ class Hooks(MutableMapping[K, V]):
             UnsupportedOperation: The storage lacks ``Capability.LOCK``.
             TimeoutError: When entering: it was not free in time.
             ConflictError: When leaving: it had run out, and somebody else may have held it.
-            TypeError: The ttl is no number.
-            ValueError: The ttl is not more than 0.
+            TypeError: The ttl or the timeout is no number.
+            ValueError: The ttl is not more than 0, or the timeout less than 0.
         """
         raise self._unsupported("lock", "LOCK")
 

@@ -56,8 +56,8 @@ class Lease:
         """
         if not self._leases.extend(self.name, self.token, self.ttl if ttl is None else ttl):
             raise ConflictError(
-                f"could not extend the lock {shown(self.name)}: it had run out after {self.ttl} s and "
-                "somebody else took it; take it for longer, or extend it earlier",
+                f"could not extend the lock {shown(self.name)}: it had run out after {self.ttl} s or "
+                "was removed, and somebody else may have taken it; take it for longer, or extend it earlier",
                 key=self.name,
             )
 
@@ -166,8 +166,9 @@ class Leases(ABC):
             raise
         if not self.release(name, token):
             raise ConflictError(
-                f"could not hold the lock {shown(name)} in {where} to the end: it ran out after {ttl} s and "
-                "somebody else took it; take it for longer, or extend it while working",
+                f"could not hold the lock {shown(name)} in {where} to the end: it ran out after {ttl} s or "
+                "was removed, and somebody else may have taken it; take it for longer, or extend it while "
+                "working",
                 storage=where,
                 key=name,
             )

@@ -11,7 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Generic, Literal, cast
 
 from pystorage._typevars import K, V
 from pystorage.aio.lease import AsyncLease
@@ -32,6 +32,12 @@ class AsyncHooks(ABC, Generic[K, V]):
 
     #: What is native here.
     capabilities: Capability = Capability.NONE
+
+    # Without these Python would look for a key by ``storage[0]``, ``storage[1]`` and so on, without an end.
+    __iter__: ClassVar[None] = None
+
+    def __contains__(self, key: object) -> bool:
+        raise TypeError("'in' cannot be awaited; write: await storage.contains(key)")
 
     @property
     def timer(self) -> Timer:
@@ -286,8 +292,8 @@ class AsyncHooks(ABC, Generic[K, V]):
             UnsupportedOperation: The storage lacks ``Capability.LOCK``.
             TimeoutError: When entering: it was not free in time.
             ConflictError: When leaving: it had run out, and somebody else may have held it.
-            TypeError: The ttl is no number.
-            ValueError: The ttl is not more than 0.
+            TypeError: The ttl or the timeout is no number.
+            ValueError: The ttl is not more than 0, or the timeout less than 0.
         """
         raise self._unsupported("lock", "LOCK")
 

@@ -91,8 +91,8 @@ class AsyncRedisLeases:
 
     def _run_out(self, what: str, ttl: float, key: object) -> ConflictError:
         return ConflictError(
-            f"{what}: it had run out after {ttl} s and somebody else took it; take it for longer, or extend "
-            "it earlier",
+            f"{what}: it had run out after {ttl} s or was removed, and somebody else may have taken it; take "
+            "it for longer, or extend it earlier",
             storage=repr(self._storage),
             key=key,
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, ParamSpec, Type
 
 from anyio import sleep
 
+from pystorage._arguments import checked_lock_ttl
 from pystorage._typevars import K, V
 from pystorage.aio._iteration import Batched, Direct
 from pystorage.aio._threads import ThreadLimit
@@ -234,7 +235,7 @@ class Face(AsyncStorage[K, V]):
     ) -> AbstractAsyncContextManager[AsyncLease]:
         if Capability.LOCK not in self.capabilities:
             raise self._unsupported("lock", "LOCK")
-        checked_ttl(ttl)
+        checked_lock_ttl(ttl, timeout)
         return self._held(key, ttl, timeout)
 
     @asynccontextmanager

@@ -412,7 +412,7 @@ class RedisStorage(ThreadedStorage[K, V]):
     ) -> AbstractAsyncContextManager[AsyncLease]:
         if not is_native():
             return super().lock(key, ttl, timeout=timeout)
-        seconds = checked_lock_ttl(ttl)
+        seconds = checked_lock_ttl(ttl, timeout)
         return self._leases.held(key, self._sync._write_name(key)[0], seconds, timeout)
 
     # ------------------------------------------------------------------ streams, lifecycle

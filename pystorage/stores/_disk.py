@@ -89,6 +89,25 @@ def check_plain(descriptor: int) -> os.stat_result:
     return found
 
 
+def identity(path: str) -> tuple[int, int] | None:
+    """Give what tells a file from any other that may come to lie in its place.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its device and its number there; None where no file is.
+
+    Raises:
+        OSError: It cannot be looked at.
+    """
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
 def write_all(descriptor: int, data: bytes | memoryview) -> None:
     """Write bytes, all of them: the system may take fewer, as when a signal comes or a disk is nearly full.
 

@@ -16,10 +16,12 @@ from pystorage.errors import MissingDependencyError
 from pystorage.naming import OWN
 from pystorage.stores._library import library
 
-#: Filesystems that are only read: archives, web pages, repositories.
-READ_ONLY: Final = frozenset(
-    {"zip", "tar", "libarchive", "http", "https", "github", "git", "gist", "data", "reference", "jupyter"}
-)
+# In front of another filesystem: what was read of it is kept, and given again after it changed there.
+_KEEPING: Final = frozenset({"simplecache", "filecache", "blockcache", "cached"})
+#: Filesystems that are only read: archives, web pages, repositories, and those that keep what they read.
+READ_ONLY: Final = _KEEPING | {
+    *("zip", "tar", "libarchive", "http", "https", "github", "git", "gist", "data", "reference", "jupyter")
+}
 # What they hold does not change while they are open.
 _ARCHIVES: Final = frozenset({"zip", "tar", "libarchive", "reference", "data"})
 #: What is gone with the process.
@@ -300,10 +302,12 @@ def _close(filesystem: Any) -> None:
 
 
 def _names_of(filesystem: Any) -> frozenset[str]:
-    """Give the protocols of a filesystem; of one that is a folder of another, those of that one."""
+    """Give the protocols of a filesystem; of one that is in front of another, those of that one as well."""
     names = filesystem.protocol
     names = frozenset({names} if isinstance(names, str) else names)
-    return _names_of(filesystem.fs) if "dir" in names else names
+    if "dir" in names:
+        return _names_of(filesystem.fs)
+    return names | _names_of(filesystem.fs) if names & _KEEPING else names
 
 
 def _has_own(filesystem: Any, method: str) -> bool:

@@ -12,13 +12,14 @@ import json
 import os
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final, TypeVar
 
 from pystorage._sync import fork_safe_lock, let_go_before_forks
-from pystorage.stores._disk import CLOSE_ON_EXEC, NO_FOLLOW, make_folder, sync_folder
+from pystorage.stores._disk import CLOSE_ON_EXEC, NO_FOLLOW, identity, make_folder, sync_folder
 from pystorage.stores._library import library
 from pystorage.stores._trust import check_ours_at, only_ours
 
@@ -31,6 +32,8 @@ OWN: Final = ("deadlines", "order", "uses")
 
 _FORMAT: Final = 1
 _FILES: Final = ("data.mdb", "lock.mdb")
+# Seconds between two looks whether the file was removed while it is written to.
+_LOOK_EVERY: Final = 0.1
 #: Bytes of address space, not of disk, that a file begins with.
 _FIRST_SIZE: Final = 1 << 28
 _SMALLEST_SIZE: Final = 1 << 20
@@ -97,6 +100,9 @@ class Database:
         # Kept, as it must be neither used, closed nor freed in a child.
         self._of_parent: Any = None
         self._writing = False
+        # Which file is open, and when it is looked next whether it still lies there.
+        self._file: tuple[int, int] | None = None
+        self._next_look = 0.0
         # Who reads is in this list, by entries that are all the same: adding and removing one is atomic.
         self._inside: list[None] = []
         self.enter = self._inside.append
@@ -228,6 +234,8 @@ class Database:
             for _ in range(_ATTEMPTS):
                 try:
                     environment = self._ready()
+                    if time.monotonic() >= self._next_look:
+                        self._look_for_file()
                     self._writing = True
                     with self._changing(environment.begin(write=True, buffers=True)) as transaction:
                         return change(transaction)
@@ -254,7 +262,7 @@ class Database:
         """
         with self.lock:
             environment = self._environment
-            if environment is None:
+            if environment is None or time.monotonic() >= self._next_look:
                 return False
             self._writing = True
             try:
@@ -309,6 +317,24 @@ class Database:
 
         self.write(make)
         self.read(self.seen)
+
+    def is_in_place(self) -> bool:
+        """Tell whether the file that is open, if any, still lies where it was opened.
+
+        Returns:
+            Whether it does.
+
+        Raises:
+            OSError: The folder cannot be looked at.
+        """
+        return self._environment is None or identity(os.path.join(self.path, _FILES[0])) == self._file
+
+    def _look_for_file(self) -> None:
+        """Refuse to write to a file that was removed, of which nothing would be left; with the lock."""
+        if not self.is_in_place():
+            why = "the file is not the one there any more that was opened"
+            raise FileNotFoundError(errno.ENOENT, why, os.path.join(self.path, _FILES[0]))
+        self._next_look = time.monotonic() + _LOOK_EVERY
 
     # ------------------------------------------------------------------ faults
 
@@ -430,6 +456,7 @@ class Database:
                 size //= 4  # this process may not use so many addresses
                 continue
             try:
+                self._file = identity(os.path.join(self.path, _FILES[0]))
                 self._check_length(environment)
                 if self.sync:
                     sync_folder(self.path)

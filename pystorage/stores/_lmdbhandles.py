@@ -31,7 +31,7 @@ def opened(path: str, sync: bool, trust: bool) -> Database:
         _tidy()
         place = os.path.realpath(path)
         database = _open.get(place)
-        if database is None:
+        if database is None or not database.is_in_place():  # removed, though others here have it open
             database = Database(place, sync, trust)
         else:
             database.check(trust)

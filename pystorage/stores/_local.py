@@ -78,7 +78,7 @@ class LocalStorage(ByteStorage[K, V]):
         return path
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_lock_ttl(ttl)
+        seconds = checked_lock_ttl(ttl, timeout)
         return self._leases.held(self._write_name(key)[0], seconds, timeout, repr(self))
 
     def _lock_failed(self) -> Callable[[str, OSError], NoReturn]:

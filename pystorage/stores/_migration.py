@@ -102,6 +102,7 @@ def migrate(
         DecodeError: A database is damaged.
         UnavailableError: The folder cannot be read, or the storage written; call it again to go on.
         UnsupportedOperation: An entry has a deadline, and the storage keeps none.
+        TypeError: The storage is none.
         ValueError: An argument is out of its range.
 
     Cost: a read and a write of each entry, and a small file for each batch.
@@ -116,6 +117,8 @@ def migrate(
         >>> report.moved, len(report.refused), dict(storage)
         (1, 1, {'text': 'stays text'})
     """
+    if not isinstance(storage, Storage):
+        raise TypeError(f"storage must be a storage, such as MemoryStorage(), not {type(storage).__name__}")
     if disk not in ("plain", "json"):
         raise ValueError(f"disk must be 'plain' or 'json', not {disk!r}")
     if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:

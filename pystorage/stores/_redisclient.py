@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Final
@@ -21,6 +22,8 @@ SCHEMES: Final[dict[str, tuple[bool, str]]] = {
     "redis+cluster": (False, "cluster"),
     "rediss+cluster": (True, "cluster"),
 }
+
+_DATABASE: Final = re.compile(r"(/[0-9]*)?", re.ASCII)
 
 
 class LazyCluster:
@@ -106,9 +109,12 @@ def client_of(url: str) -> Any:
         )
     tls, kind = SCHEMES[scheme]
     try:
-        if kind == "server":
-            return _class("client:Redis").from_url(url)
         parts = urlsplit(url)
+        if kind == "server":
+            # redis-py takes what is no number for 0, and the slashes out of 1/2.
+            if not scheme.startswith("unix") and not _DATABASE.fullmatch(parts.path):
+                raise ValueError("write the number of the database after the host, as in redis://host:6379/0")
+            return _class("client:Redis").from_url(url)
         user, _, places = parts.netloc.rpartition("@")
         hosts = [_host(one, 26379 if kind == "sentinel" else 6379) for one in places.split(",")]
         settings = _class("connection:parse_url")(f"redis://{user}@localhost/?{parts.query}")

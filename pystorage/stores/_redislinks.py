@@ -199,7 +199,9 @@ class Links:
         try:
             self._first: Link | None = self._made()
         except TypeError as error:
-            raise StorageProviderError(f"{errors.all[-1].__module__} cannot connect so: {error}") from error
+            raise StorageProviderError(
+                f"the client cannot be made with these settings or options of the URL: {error}"
+            ) from error
 
     def ask(self, command: Packed, again: bool) -> Any:
         """Send a command and read its reply.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Literal, TypeVar
 
+from pystorage.stores._disk import identity
 from pystorage.stores._sqlite_errors import Closed, is_busy, os_error
 
 T = TypeVar("T")
@@ -62,6 +64,7 @@ class Connections:
         self.path = path
         self.timeout = timeout
         self._settings = tuple(settings)
+        self._file: tuple[int, int] | None = None
         #: Cursors that nobody uses: whoever takes one out of it has it for himself.
         self.idle: list[sqlite3.Cursor] = []
         #: Whether somebody waits for those in use to be ``given`` back.
@@ -237,6 +240,8 @@ class Connections:
                 result = work(cursor)
             else:
                 cursor.execute(begin)
+                if begin == "BEGIN IMMEDIATE":
+                    self._look_for_file()
                 result = work(cursor)
                 cursor.execute("COMMIT")
         except BaseException:
@@ -249,6 +254,15 @@ class Connections:
         if self.wanted or len(idle) > _KEPT:
             self.given()
         return result
+
+    def _look_for_file(self) -> None:
+        """Refuse to write to a file that was removed, of which nothing would be left."""
+        file = identity(self.path)
+        if self._file is None:
+            self._file = file  # now that SQLite has it open
+        if file is None or file != self._file:
+            why = "the database is not the one there any more that was opened"
+            raise FileNotFoundError(errno.ENOENT, why, self.path)
 
     # ------------------------------------------------------------------ end, fork
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, NoReturn
@@ -20,16 +21,17 @@ from pystorage.urls import StorageURL, flag, without_secrets
 # The file beside the entries that says that some may have a deadline.
 _DEADLINES: Final = "deadlines"
 _SECRETS: Final = ("pass", "secret", "token", "credential", "pkey")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]*")
 
 
 class FilesystemStorage(ByteStorage[K, V]):
     """A folder of any filesystem that fsspec knows, with one file for each entry.
 
     The entry of a plain key is the file ``{folder}/{key}``; other keys are escaped, as in a ``FileStorage``.
-    What is declared is what the filesystem can do: archives and web pages are only read
-    (``ReadOnlyError``), a filesystem in memory is not shared. A write is whole or not at all where the
-    filesystem can rename, or takes a file as a whole; elsewhere a reader may meet a part of it. fsspec's own
-    cache of listings is passed by.
+    What is declared is what the filesystem can do: archives, web pages and what ``simplecache::`` or the
+    like keep of another filesystem are only read (``ReadOnlyError``), a filesystem in memory is not shared.
+    A write is whole or not at all where the filesystem can rename, or takes a file as a whole; elsewhere a
+    reader may meet a part of it. fsspec's own cache of listings is passed by.
 
     Args:
         url: The folder as a URL of fsspec, such as ``"sftp://host/folder"``, or a filesystem object.
@@ -45,7 +47,7 @@ class FilesystemStorage(ByteStorage[K, V]):
         UnavailableError: The filesystem cannot be reached.
         StorageProviderError: There is no codec or no filesystem of that name.
         TypeError: An argument is of a wrong type.
-        ValueError: Pickles are neither signed nor encrypted.
+        ValueError: The URL names no folder, or pickles are neither signed nor encrypted.
 
     Cost: a read is one read of a file, a write one write and a rename; ``len`` and iteration list the folder,
         and read the head of each file once any entry was given a deadline.
@@ -84,6 +86,8 @@ class FilesystemStorage(ByteStorage[K, V]):
         codec = resolve_codec(codec)
         if not isinstance(url, str) and not hasattr(url, "cat_file"):
             raise TypeError(f"url must be a URL of fsspec or a filesystem, not {type(url).__name__}")
+        if url in ("", "file://", "local://"):  # fsspec takes it for the current folder
+            raise ValueError("url names no folder; write '.' for the current one")
         if isinstance(url, str) and path:
             raise TypeError("path is for a filesystem object; a URL holds its folder itself")
         if not isinstance(url, str) and fsspec_options:
@@ -106,7 +110,7 @@ class FilesystemStorage(ByteStorage[K, V]):
         except OSError as error:
             self._fail("open", ABSENT, error)
         except ValueError as error:
-            raise StorageProviderError(f"fsspec cannot open {self!r}: {error}") from error
+            raise StorageProviderError(f"fsspec cannot open {self!r}: {_hidden(str(error))}") from error
         self.capabilities = Capability.NONE
         if not self._folder.is_read_only:
             self.capabilities |= Capability.TTL
@@ -179,18 +183,18 @@ class FilesystemStorage(ByteStorage[K, V]):
 
     def _fail(self, tried: str, key: object, error: OSError) -> NoReturn:
         if isinstance(error, ReadOnlyFilesystem):
-            todo = "write with what makes the archive, the page or the repository"
+            todo = "write with what makes the archive, the page or the repository, or past the cache"
             raise self._error(ReadOnlyError, tried, key, error.strerror, todo) from error
         super()._fail(tried, key, error)
 
+    def _reason(self, error: OSError) -> tuple[str, str]:
+        why, todo = super()._reason(error)
+        return _hidden(why), todo
+
     def __getstate__(self) -> dict[str, Any]:
-        state = {
-            name: value
-            for name, value in self._state.items()
-            if not any(word in name.lower() for word in _SECRETS)
-        }
+        state = _without_secrets(self._state)
         if isinstance(state["url"], str):
-            state["url"] = _without_password(state["url"])
+            state["url"] = "::".join(map(_without_password, state["url"].split("::")))
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -212,6 +216,20 @@ class FilesystemStorage(ByteStorage[K, V]):
             settings.append(f"path={state['path']!r}")
         settings += [f"{name}=True" for name in ("fold_case", "trust") if state[name]]
         return f"{type(self).__name__}({', '.join(settings)}, codec={state['codec']!r})"
+
+
+def _hidden(text: str) -> str:
+    """Give what a filesystem says without what may be secret in the URLs of it."""
+    return _URL.sub(lambda found: without_secrets(found[0]), text)
+
+
+def _without_secrets(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give options without secrets; those of a filesystem behind another are options in one of these."""
+    return {
+        name: _without_secrets(value) if isinstance(value, dict) else value
+        for name, value in options.items()
+        if not any(word in name.lower() for word in _SECRETS)
+    }
 
 
 def _without_password(url: str) -> str:

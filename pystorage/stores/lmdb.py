@@ -40,6 +40,7 @@ _TODO: Final[dict[int, str]] = {
     errno.ENOSPC: "make room on the disk",
     errno.EIO: "make room on the disk, or replace it: LMDB says the same of one that is full or failing",
     errno.EDQUOT: "make room within the quota",
+    errno.ENOENT: "it was moved or removed: put it back, or open the storage anew",
     errno.EROFS: "the disk is mounted read-only: choose another folder",
     errno.EACCES: "give this user the right to it, or choose another folder",
     errno.EPERM: "give this user the right to it, or choose another folder",

@@ -126,7 +126,7 @@ class _Memory(Cache[K, V], Storage[K, V]):
         return self._incr(key, int.__index__(by), self._seconds(ttl))
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_lock_ttl(ttl)
+        seconds = checked_lock_ttl(ttl, timeout)
         hash(key)
         # Any hashable object names a lock here, and equal ones name the same.
         return self._leases.held(cast(str, key), seconds, timeout, repr(self))

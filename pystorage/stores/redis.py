@@ -12,7 +12,7 @@ from pystorage._arguments import added, check_addend, check_timer, checked_lock_
 from pystorage._sync import Lease
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, header, holds_integers, resolve_codec
-from pystorage.errors import ConflictError, StorageError
+from pystorage.errors import ConflictError, StorageError, StorageProviderError, near
 from pystorage.naming import Naming
 from pystorage.storage import (
     ABSENT,
@@ -139,7 +139,13 @@ class RedisStorage(RedisEntries[K, V]):
         text = f"{scheme.lower()}:{place}" + (f"?{'&'.join(theirs)}" if any(theirs) else "")
         known = StorageURL(url.scheme, url.host, url.path, ours, url.text)
         options = {"url": text, **known.converted(cls.url_options), **overrides}
-        return cast("RedisStorage[K, V]", made(cls, f"the {url.scheme}: URL", (), options))
+        try:
+            return cast("RedisStorage[K, V]", made(cls, f"the {url.scheme}: URL", (), options))
+        except StorageProviderError as error:
+            for name in url.options.keys() - ours.keys():
+                if f"unexpected keyword argument {name!r}" in error.message:
+                    error.message += near(name, cls.url_options)  # one of ours may have been meant
+            raise
 
     # ------------------------------------------------------------------ life
 
@@ -289,7 +295,7 @@ class RedisStorage(RedisEntries[K, V]):
         )
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_lock_ttl(ttl)
+        seconds = checked_lock_ttl(ttl, timeout)
         return self._leases.held(self._write_name(key)[0], seconds, timeout, repr(self))
 
     # ------------------------------------------------------------------ lifecycle

@@ -120,6 +120,8 @@ class S3Storage(ByteStorage[K, V]):
                 "endpoint_url must be a server alone, without user, password and options; credentials are "
                 "given where boto3 looks for them"
             )
+        if endpoint_url is not None and not endpoint_url.lower().startswith(("http://", "https://")):
+            raise ValueError(f"endpoint_url must begin with http:// or https://, not {endpoint_url!r}")
         check_timer(timer)
         refuse_bare_pickles(codec, trust, "a bucket")
         if client is not None and not callable(client):
@@ -359,7 +361,7 @@ class S3Storage(ByteStorage[K, V]):
     # ------------------------------------------------------------------ locks, streams
 
     def lock(self, key: K, ttl: float, *, timeout: float | None = None) -> AbstractContextManager[Lease]:
-        seconds = checked_lock_ttl(ttl)
+        seconds = checked_lock_ttl(ttl, timeout)
         name = self._write_name(key)[0]
         if not self._kept.writes:
             return super().lock(key, ttl, timeout=timeout)

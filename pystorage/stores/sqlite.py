@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, ClassVar, Final, NoReturn
 
 from pystorage._typevars import K, V
 from pystorage.codecs import Codec, holds_integers, resolve_codec
-from pystorage.errors import DecodeError, StorageProviderError
+from pystorage.errors import ClosedError, DecodeError, StorageProviderError
 from pystorage.storage import ABSENT, Capability, Stats, Timer, checked_ttl
 from pystorage.stores._encoded import encoded
 from pystorage.stores._local import Durability, absolute
@@ -324,6 +324,9 @@ class SQLiteStorage(TableStorage[K, V]):
             self._files.close()
         super().close()
 
+    def _lock_failed(self) -> Callable[[str, OSError], NoReturn]:
+        return partial(_lock_failed, repr(self), super()._lock_failed())
+
     def _fail(self, tried: str, key: object, error: OSError) -> NoReturn:
         if isinstance(error, Unreadable):
             raise self._error(DecodeError, tried, key, error, error.todo) from error
@@ -334,3 +337,11 @@ class SQLiteStorage(TableStorage[K, V]):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         SQLiteStorage.__init__(self, state.pop("path"), **state)
+
+
+def _lock_failed(
+    where: str, failed: Callable[[str, OSError], NoReturn], name: str, error: OSError
+) -> NoReturn:
+    if isinstance(error, Closed):  # by another thread, or while it was waited for
+        raise ClosedError(f"{where} was closed; open it again to use it", storage=where) from error
+    failed(name, error)

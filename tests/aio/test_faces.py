@@ -42,6 +42,15 @@ def test_both_faces_see_the_same() -> None:
     assert face.timer is storage.timer
 
 
+def test_what_cannot_be_awaited_is_refused_at_once() -> None:
+    face: Any = aio.wrap(MemoryStorage())
+    with pytest.raises(TypeError, match=r"await storage\.contains\(key\)"):
+        "a" in face  # noqa: B015
+    for wrong in (iter, list, dict, len):
+        with pytest.raises(TypeError):
+            wrong(face)
+
+
 def test_the_repr_tells_the_storage() -> None:
     face = aio.wrap(LRUStorage(5))
     assert repr(face) == "aio.wrap(LRUStorage(5))"
@@ -155,3 +164,13 @@ def test_a_lock_that_is_held_is_told_of_any_key() -> None:
                     pass
 
     anyio.run(main)
+
+
+@pytest.mark.parametrize(
+    "timeout, error", [(-1, ValueError), (float("nan"), ValueError), ("1", TypeError), (True, TypeError)]
+)
+def test_how_long_a_lock_is_waited_for(timeout: Any, error: type[Exception], tmp_path: Path) -> None:
+    for storage in (MemoryStorage[str, int](), FileStorage[str, int](tmp_path)):
+        for face in (storage, aio.wrap(storage)):
+            with pytest.raises(error, match="timeout"):
+                face.lock("name", 5, timeout=timeout)

@@ -119,7 +119,7 @@ def test_a_lease_that_ran_out_is_lost(storage: Any) -> None:
     leases = AddLeases(storage)
     with leases.held("a", 0.01, 0, "") as lease:
         time.sleep(0.02)
-        with pytest.raises(ConflictError, match="somebody else took it"):
+        with pytest.raises(ConflictError, match="somebody else may have taken it"):
             lease.extend()
         assert leases.take("a", "yours", 60)
         storage.pop(PREFIX + "a")

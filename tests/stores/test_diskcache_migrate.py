@@ -154,6 +154,8 @@ def test_what_is_wrong_is_told(tmp_path: Path) -> None:
         migrate(tmp_path, storage)
     with pytest.raises(ValueError, match="batch"):
         migrate(tmp_path, storage, batch=0)
+    with pytest.raises(TypeError, match="not dict"):
+        migrate(tmp_path, {})  # type: ignore[arg-type]
 
 
 def test_from_one_of_ours(tmp_path: Path) -> None:

@@ -87,6 +87,17 @@ def test_what_is_only_read_refuses_writes(read_only: FilesystemStorage[Any, Any]
     assert read_only["plain"] == 1
 
 
+@pytest.mark.parametrize("cache", ["simplecache", "filecache"])
+def test_what_is_read_past_a_cache_is_only_read(cache: str, written: Path, tmp_path: Path) -> None:
+    kept = {cache: {"cache_storage": str(tmp_path / "kept")}}
+    with http(written) as url, FilesystemStorage(f"{cache}::{url}", **kept) as storage:
+        assert dict(storage.items()) == ENTRIES
+        with pytest.raises(ReadOnlyError):
+            storage["plain"] = 2
+        with pytest.raises(ReadOnlyError):
+            del storage["plain"]
+
+
 def test_deadlines_are_kept_by_what_is_only_read(tmp_path: Path) -> None:
     folder = tmp_path / "lives"
     source: FilesystemStorage[str, int] = FilesystemStorage(f"file://{folder}", timer=lambda: 0.0)
@@ -210,6 +221,17 @@ def test_no_password_is_shown_or_pickled(tmp_path: Path) -> None:
         other.close()
 
 
+def test_no_password_of_a_filesystem_behind_another_is_shown_or_pickled(tmp_path: Path) -> None:
+    behind = f"http://me:{PASSWORD}@127.0.0.1:1/archive.zip?key={PASSWORD}"
+    with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:1/archive\.zip") as failed:
+        FilesystemStorage(f"zip://::{behind}")
+    assert PASSWORD not in str(failed.value)
+    storage: FilesystemStorage[str, int] = FilesystemStorage(
+        f"simplecache::http://me:{PASSWORD}@127.0.0.1:1/folder", http={"client_secret": PASSWORD}
+    )
+    assert PASSWORD.encode() not in pickle.dumps(storage)
+
+
 # -------------------------------------------------------------------- arguments
 
 
@@ -234,6 +256,8 @@ def test_pickles_of_others_are_not_loaded(tmp_path: Path) -> None:
     [
         ((5,), {}, TypeError),
         (("memory://x",), {"path": "y"}, TypeError),
+        (("",), {}, ValueError),
+        (("file://",), {}, ValueError),
         (("memory://x",), {"timer": 5}, TypeError),
         (("memory://x",), {"codec": "jsn"}, StorageProviderError),
         (("no-such-protocol://x",), {}, StorageProviderError),

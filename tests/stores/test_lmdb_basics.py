@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import pickle
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -394,3 +396,23 @@ def test_its_pickle_is_its_settings(tmp_path: Path) -> None:
         storage["key"] = 1
         with pickle.loads(pickle.dumps(storage)) as again:
             assert (again["key"], repr(again)) == (1, repr(storage))
+
+
+def test_nothing_is_written_to_a_file_that_was_removed(tmp_path: Path) -> None:
+    storage: LMDBStorage[str, int] = LMDBStorage(tmp_path / "place")
+    storage["a"] = 1
+    (tmp_path / "place").rename(tmp_path / "moved")
+    time.sleep(0.11)  # it looks ten times a second
+    for write in (lambda: storage.update(a=2), lambda: storage.pop("a"), storage.clear):
+        with pytest.raises(UnavailableError, match="open the storage anew") as caught:
+            write()
+        assert caught.value.errno == errno.ENOENT
+    with LMDBStorage(tmp_path / "place") as anew:  # whose file is not the one that is open already
+        assert dict(anew) == {}
+        anew["b"] = 2
+        with pytest.raises(UnavailableError, match="not the one there any more"):
+            storage["a"] = 2
+    assert dict(storage) == {"a": 1}
+    storage.close()
+    with LMDBStorage(tmp_path / "moved") as moved, LMDBStorage(tmp_path / "place") as there:
+        assert (dict(moved), dict(there)) == ({"a": 1}, {"b": 2})

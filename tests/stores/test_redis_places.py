@@ -98,6 +98,8 @@ def test_options_of_a_url_are_ours_and_the_clients(redis_server: RedisServer, pr
     [
         "redis://localhost?prefiks=x",
         "redis:localhost",
+        "redis://localhost/cache",
+        "redis://localhost/1/2",
         "redis://localhost:port",
         f"redis://:{SECRET}@localhost:99999999",
         f"redis://:{SECRET}@localhost?socket_timeout=soon",
@@ -111,6 +113,11 @@ def test_a_wrong_url_is_refused(url: str) -> None:
     with pytest.raises(StorageProviderError) as caught:
         pystorage.open(url)
     assert SECRET not in str(caught.value)
+
+
+def test_an_option_that_is_misspelt_is_told() -> None:
+    with pytest.raises(StorageProviderError, match="'prefiks'.*did you mean 'prefix'"):
+        pystorage.open("redis://localhost?prefiks=x")
 
 
 @pytest.mark.parametrize("url", ["http://localhost", "localhost:6379", ""])

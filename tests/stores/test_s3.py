@@ -270,6 +270,7 @@ def test_no_credentials_are_told(bucket: str, environment: S3Server, monkeypatch
         (("bucket",), {"codec": "jsn"}, StorageProviderError),
         (("bucket",), {"codec": "pickle"}, ValueError),
         (("bucket",), {"endpoint_url": "http://me:hunter2@host"}, ValueError),
+        (("bucket",), {"endpoint_url": "localhost:9000"}, ValueError),
     ],
 )
 def test_bad_arguments_are_refused(

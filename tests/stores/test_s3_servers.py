@@ -113,6 +113,18 @@ def test_what_needs_no_condition_works(place: Place) -> None:
     assert not storage
 
 
+def test_values_that_are_longer_than_what_is_looked_at(place: Place) -> None:
+    storage = place.storage("long")
+    for key in ("key", "k" * 2000):
+        storage[key] = "x" * 5000
+        assert key in storage
+        assert list(storage) == [key]
+        assert storage.ttl(key) is None
+        assert storage.purge() == 0
+        del storage[key]
+        assert key not in storage
+
+
 def test_one_condition_alone_is_no_lock(place: Place) -> None:
     """Swift looks when a write begins, not when it ends: why nothing is built on the one that it knows."""
     if place.name != "swift":

@@ -8,6 +8,7 @@ import pickle
 import sqlite3
 import stat
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,35 @@ def test_a_database_that_was_removed(path: Path) -> None:
     assert str(path) in said
     assert code == errno.ENOENT
     assert not path.exists()
+
+
+def test_nothing_is_written_to_a_database_that_was_removed(path: Path) -> None:
+    storage: Store = SQLiteStorage(path)
+    storage["a"] = 1
+    moved = path.with_name("moved.db")
+    path.rename(moved)
+    writes: list[Callable[[], object]] = [
+        lambda: storage.update(a=2),
+        lambda: storage.pop("a"),
+        storage.clear,
+        lambda: storage.lock("a", 5).__enter__(),
+    ]
+    for write in writes:
+        with pytest.raises(UnavailableError, match="open the storage anew") as caught:
+            write()
+        assert caught.value.errno == errno.ENOENT
+    moved.rename(path)
+    storage["a"] = 4
+    for beside in ("", "-wal", "-shm"):
+        Path(f"{path}{beside}").unlink()
+    with SQLiteStorage(path) as other:  # another one in its place
+        other["b"] = 3
+        with pytest.raises(UnavailableError, match="not the one there any more"):
+            storage["a"] = 2
+        assert dict(other) == {"b": 3}
+    storage.close()
+    with SQLiteStorage(path) as again:
+        assert dict(again) == {"b": 3}
 
 
 # ---------------------------------------------------------------------- others

@@ -154,6 +154,18 @@ def test_closing_beside_busy_threads(path: Path) -> None:
     assert SQLiteStorage[Any, Any](path)["a"] > 0
 
 
+def test_a_lock_that_is_waited_for_when_it_is_closed(path: Path) -> None:
+    storage: Store = SQLiteStorage(path)
+    # One with connections of its own.
+    with SQLiteStorage[str, int](path, timeout=5) as other, other.lock("name", 60):
+        waiting = storage.lock("name", 60)
+        closing = threading.Timer(0.02, storage.close)
+        closing.start()
+        with pytest.raises(ClosedError, match="was closed"):
+            waiting.__enter__()
+        closing.join()
+
+
 def test_handles_share_and_close_for_themselves(path: Path) -> None:
     one: Store = SQLiteStorage(path)
     two: Store = SQLiteStorage(path)

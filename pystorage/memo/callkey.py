@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from hashlib import blake2b
@@ -24,6 +25,9 @@ from pystorage.memo.names import is_importable, label
 LAYOUT: Final = 1
 
 _DIGEST_SIZE: Final = 16
+# From Python 3.13 on what a classmethod gives passes the class in a call alone, so that
+# ``Class.method.invalidate(1)`` would take the 1 for the class.
+_NO_CLASS_IS_BOUND: Final = sys.version_info >= (3, 13)
 # What separates the parts of a key is none of these.
 _SPECIAL: Final = re.compile(r"[^\w.<>]")
 
@@ -60,7 +64,17 @@ class CallKey:
         True
     """
 
-    __slots__ = ("_binding", "_choose", "_names", "_plain", "_start", "is_of_arguments", "prefix", "typed")
+    __slots__ = (
+        "_binding",
+        "_choose",
+        "_names",
+        "_of_class",
+        "_plain",
+        "_start",
+        "is_of_arguments",
+        "prefix",
+        "typed",
+    )
 
     def __init__(
         self,
@@ -95,6 +109,7 @@ class CallKey:
             self._names = tuple(each for each in binding.names if each not in ignored)
             kept = _Kept(binding, ignored)
             self._choose = None if kept.keeps_all else kept
+        self._of_class = _NO_CLASS_IS_BOUND and not bound and _is_of_class(function, binding)
         # Where this many arguments by position are the whole call, there is nothing to bind.
         self._plain = len(binding.names) if binding.is_plain and self._choose is None else -1
         # A value under *args is another thing than one under a parameter that is called args.
@@ -132,6 +147,13 @@ class CallKey:
 
         Cost: O(size of the arguments); about 2 µs for three plain ones.
         """
+        if self._of_class and args and not isinstance(args[0], type):
+            name = self._binding.name
+            raise TypeError(
+                f"{name}() is a class method, and in this version of Python what is asked beside a call "
+                f"takes the class first: {name}.invalidate({name.rpartition('.')[0]}, …), not one "
+                f"{type(args[0]).__qualname__}"
+            )
         values: Iterable[object]
         if len(args) == self._plain and not kwargs:
             values = args
@@ -271,6 +293,12 @@ def _checked_ignore(ignore: str | Iterable[str], binding: Binding) -> frozenset[
                 f"it has {_listed(binding.names)}"
             )
     return frozenset(names)
+
+
+def _is_of_class(function: Callable[..., Any], binding: Binding) -> bool:
+    """Tell whether a function is a class method by how it is written: what is above it, it does not know."""
+    where = getattr(function, "__qualname__", "").rpartition(".")[0]
+    return bool(where) and not where.endswith("<locals>") and binding.names[:1] == ("cls",)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -11,6 +11,7 @@ import functools
 import gc
 import inspect
 import pickle
+import sys
 import threading
 import time
 import weakref
@@ -300,6 +301,19 @@ def test_static_and_class_methods_have_no_objects() -> None:
     assert Tools.of_class(1) == Tools().of_class(1) == ("Tools", 1)
     assert Better.of_class(1) == ("Better", 1)
     assert Tools.made == [3, "Tools", "Better"]
+
+
+def test_what_is_beside_a_call_of_a_class_method_never_takes_an_argument_for_the_class() -> None:
+    assert Better.of_class(2) == ("Better", 2)
+    bound = sys.version_info < (3, 13)
+    if not bound:
+        for ask in (Better.of_class.invalidate, Better.of_class.key_for, Better.of_class.refresh):
+            with pytest.raises(TypeError, match=r"takes the class first: Tools.of_class.invalidate\(Tools, "):
+                ask(2)
+    first = () if bound else (Better,)
+    assert Better.of_class.peek(None, *first, 2) == ("Better", 2)
+    assert Better.of_class.invalidate(*first, 2)
+    assert Better.of_class.peek(None, *first, 2) is None
 
 
 class Tools:

@@ -7,6 +7,7 @@ they are there.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final
 
@@ -76,7 +77,7 @@ class AsyncLink:
         Nothing.
     """
 
-    __slots__ = ("_end", "_late", "connection", "errors", "open", "timeout")
+    __slots__ = ("_end", "_late", "_limit", "connection", "errors", "open", "timeout")
 
     def __init__(self, connection: Any, errors: Errors) -> None:
         self.connection = connection
@@ -84,6 +85,9 @@ class AsyncLink:
         self.open = False
         self.timeout: float | None = connection.socket_timeout
         self._late = False
+        # When what is being asked has to end, and the timer that looks at that: one for many commands, as
+        # it costs more to set and to cancel than to leave running.
+        self._limit = math.inf
         self._end: asyncio.TimerHandle | None = None
 
     async def connect(self) -> None:
@@ -109,6 +113,9 @@ class AsyncLink:
             Nothing.
         """
         self.open = False
+        if self._end is not None:
+            self._end.cancel()
+            self._end = None
         abort(self.connection)
 
     def is_lost(self) -> bool:
@@ -161,8 +168,7 @@ class AsyncLink:
                 raise self.errors.late(f"no reply within {self.timeout} s") from error
             raise
         finally:
-            if self._end is not None:
-                self._end.cancel()
+            self._limit = math.inf
         if cancelled is not None:
             raise cancelled
         return replies
@@ -195,11 +201,22 @@ class AsyncLink:
                 replies.append(error)
 
     def _end_after(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._limit = limit = loop.time() + seconds
         if self._end is not None:
+            if self._end.when() <= limit:
+                return
             self._end.cancel()
-        self._end = asyncio.get_running_loop().call_later(seconds, self._expire)
+        self._end = loop.call_at(limit, self._expire)
 
     def _expire(self) -> None:
+        self._end = None
+        if self._limit == math.inf:  # nothing is being asked
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._limit:  # what was asked when the timer was set has ended
+            self._end = loop.call_at(self._limit, self._expire)
+            return
         self._late = True
         writer = self.connection._writer
         if writer is not None:

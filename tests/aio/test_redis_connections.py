@@ -196,6 +196,27 @@ def test_a_slow_server_and_back(tmp_path: Path) -> None:
         run(main)
 
 
+def test_the_time_of_each_command_is_its_own(tmp_path: Path) -> None:
+    async def main() -> None:
+        client = redis.Redis(port=server.port, socket_timeout=0.3, retry=None)
+        async with aio.RedisStorage[str, int](client, prefix="a:") as storage:
+            await storage.set("key", 1)
+            await asyncio.sleep(0.2)  # the timer of the first command still runs
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                start = time.monotonic()
+                with pytest.raises(UnavailableError, match="no reply within"):
+                    await storage.incr("key")
+                assert 0.29 < time.monotonic() - start < 10
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+            await asyncio.sleep(0.4)
+            assert await storage["key"] >= 1  # nothing of it ends a later one
+
+    with redis_at(tmp_path) as server:
+        asyncio.run(main())
+
+
 def test_a_server_that_was_restarted(tmp_path: Path) -> None:
     with redis_at(tmp_path / "restarted") as server:
         storage: AsyncRedisStorage[str, int] = AsyncRedisStorage(url=server.url)

@@ -14,6 +14,7 @@ from pystorage.stores._s3client import Clients
 from pystorage.stores._s3errors import (
     NoBucket,
     NoObject,
+    NotS3,
     NotThere,
     OutOfRange,
     S3Fault,
@@ -34,6 +35,13 @@ _ATTEMPTS: Final = 20
 _PAUSE: Final = 0.002
 # How often a removal is refused, though its condition holds, before it is sent without.
 _DOUBTS: Final = 2
+# What each answer of S3 holds: boto3 finds nothing in a page of a proxy, and takes it for an answer.
+_HELD: Final[dict[str, str]] = {
+    **dict.fromkeys(("get_object", "head_object", "put_object", "upload_part"), "ETag"),
+    "complete_multipart_upload": "ETag",
+    "create_multipart_upload": "UploadId",
+    "list_objects_v2": "Name",
+}
 _WRONG: Final = '"00000000000000000000000000000000"'
 
 
@@ -128,7 +136,13 @@ class Bucket:
         return self._answer(operation, options)
 
     def _answer(self, operation: str, options: Mapping[str, Any]) -> Any:
-        return self.guarded(lambda: getattr(self.clients.get(), operation)(Bucket=self.name, **options))
+        answer = self.guarded(lambda: getattr(self.clients.get(), operation)(Bucket=self.name, **options))
+        held = _HELD.get(operation)
+        if held is not None and held not in answer:
+            if "Body" in answer:
+                answer["Body"].close()
+            raise NotS3(f"an answer to {operation} holds no {held}")
+        return answer
 
     def guarded(self, function: Callable[[], T]) -> T:
         """Call a function that uses boto3.

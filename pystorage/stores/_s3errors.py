@@ -104,6 +104,21 @@ class NotThere(S3Fault):
         super().__init__(errno.ENOTSUP, f"the server cannot do this ({said})", "choose another server")
 
 
+class NotS3(S3Fault):
+    """What answers is no server of S3.
+
+    Args:
+        why: What tells so.
+
+    Raises:
+        Nothing.
+    """
+
+    def __init__(self, why: str) -> None:
+        todo = "look at endpoint_url=, and whether a proxy or a page to log in answers in its place"
+        super().__init__(errno.EPROTO, f"what answered is no server of S3 ({why})", todo)
+
+
 class OutOfRange(S3Fault):
     """The object has no bytes there.
 
@@ -240,6 +255,8 @@ def translated(error: Exception, bucket: str) -> Exception:
         if kind.__name__ in _KINDS and kind.__module__.startswith("botocore"):
             number, why, todo = _KINDS[kind.__name__]
             return S3Fault(number, f"{why} ({error})", todo)
+    if isinstance(error, RecursionError):  # boto3 asks for the region of the bucket, and is sent on again
+        return NotS3("it sends requests on to another place without an end")
     if type(error).__module__.startswith(("botocore", "urllib3")):
         return S3Fault(errno.EIO, f"{type(error).__name__}: {error}", _AGAIN)
     return error

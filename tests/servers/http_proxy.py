@@ -30,6 +30,8 @@ class Answer:
     code: str
     message: str = "as told"
     headers: dict[str, str] = field(default_factory=dict)
+    #: In place of that: a whole page.
+    page: str = ""
 
 
 @dataclass(frozen=True)
@@ -186,7 +188,7 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
                 f"<?xml version='1.0'?><Error><Code>{answer.code}</Code>"
                 f"<Message>{answer.message}</Message></Error>"
             )
-            data = b"" if self.command == "HEAD" else text.encode()
+            data = b"" if self.command == "HEAD" else (answer.page or text).encode()
             self.send_response_only(answer.status)
             for name, value in {"Content-Type": "application/xml", **answer.headers}.items():
                 self.send_header(name, value)

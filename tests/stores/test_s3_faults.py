@@ -93,6 +93,25 @@ def test_no_fault_is_absence(make: Make, proxy: Proxy, which: str) -> None:
     assert storage["key"] == b"value"
 
 
+@pytest.mark.parametrize("which", ["[]", "in", "iteration", "[] =", "stream", "lock"])
+def test_a_page_of_somebody_else_is_no_answer(make: Make, proxy: Proxy, which: str) -> None:
+    """As of a login page, or of a server of something else: boto3 takes it for an answer without anything."""
+    storage = make()
+    storage["key"] = b"value"
+    proxy.always(Answer(200, "OK", page="<html><body>Welcome</body></html>"))
+    with pytest.raises(UnavailableError, match="no server of S3.*look at endpoint_url=") as caught:
+        (READS | WRITES)[which](storage)
+    assert caught.value.errno == errno.EPROTO
+    proxy.always(None)
+    assert storage["key"] == b"value"
+
+
+def test_being_sent_on_without_an_end_is_told(make: Make, proxy: Proxy) -> None:
+    proxy.always(Answer(301, "PermanentRedirect"))
+    with pytest.raises(UnavailableError, match="sends requests on"):
+        make()["key"]
+
+
 @pytest.mark.parametrize(
     "answer, number, why",
     [

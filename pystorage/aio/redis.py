@@ -97,6 +97,10 @@ class RedisStorage(ThreadedStorage[K, V]):
         return made
 
     def _around(self, storage: BlockingStorage[K, V], connections: int) -> None:
+        if isinstance(connections, bool) or not isinstance(connections, int):
+            raise TypeError(f"connections must be an int, not {type(connections).__name__}")
+        if connections < 1:
+            raise ValueError(f"connections must be at least 1, not {connections}")
         ThreadedStorage.__init__(self, storage, connections)
         self._sync = storage
         self._begin = storage._begin

@@ -413,3 +413,9 @@ def test_a_loop_that_ends_while_all_is_closed(
     other.close()
     monkeypatch.setattr(other, "is_closed", lambda: False)  # as it was when somebody looked
     anyio.run(storage.close)
+
+
+@pytest.mark.parametrize("connections, error", [(0, ValueError), ("5", TypeError), (True, TypeError)])
+def test_a_number_of_connections(connections: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="connections must be"):
+        aio.RedisStorage(url="redis://localhost", connections=connections)

@@ -21,6 +21,12 @@ from pystorage.urls import StorageURL, flag, without_secrets
 # The file beside the entries that says that some may have a deadline.
 _DEADLINES: Final = "deadlines"
 _SECRETS: Final = ("pass", "secret", "token", "credential", "pkey")
+# What fsspec would take without a word, and leave unused.
+_OWN: Final = ("codec", "path", "fold_case", "timer", "trust")
+_ELSEWHERE: Final = {
+    **dict.fromkeys(("expiration", "ttl"), "give set() a ttl, or put a VolatileStorage around it"),
+    **dict.fromkeys(("limit", "size_limit"), "it keeps everything; DiskLRUStorage is a folder with limits"),
+}
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s'\"]*")
 
 
@@ -46,7 +52,7 @@ class FilesystemStorage(ByteStorage[K, V]):
         MissingDependencyError: fsspec, or what the filesystem needs, is not installed.
         UnavailableError: The filesystem cannot be reached.
         StorageProviderError: There is no codec or no filesystem of that name.
-        TypeError: An argument is of a wrong type.
+        TypeError: An argument is of a wrong type, or an option is ours mistyped, or another storage's.
         ValueError: The URL names no folder, or pickles are neither signed nor encrypted.
 
     Cost: a read is one read of a file, a write one write and a rename; ``len`` and iteration list the folder,
@@ -92,6 +98,7 @@ class FilesystemStorage(ByteStorage[K, V]):
             raise TypeError("path is for a filesystem object; a URL holds its folder itself")
         if not isinstance(url, str) and fsspec_options:
             raise TypeError("options are for a URL; a filesystem object has its own")
+        _refuse_mistaken(fsspec_options)
         check_timer(timer)
         refuse_bare_pickles(codec, trust, "the folder")
         self._state: dict[str, Any] = {
@@ -238,3 +245,15 @@ def _without_password(url: str) -> str:
     place, slash, path = rest.partition("/")
     user, at, host = place.rpartition("@")
     return f"{scheme}{mark}{user.partition(':')[0]}{at}{host}{slash}{path}"
+
+
+def _refuse_mistaken(options: Mapping[str, object]) -> None:
+    if not options:
+        return
+    from difflib import get_close_matches  # which takes longer to import than most of this file
+
+    for name in options:
+        if hint := _ELSEWHERE.get(name):
+            raise TypeError(f"FilesystemStorage has no {name}: {hint}")
+        if alike := get_close_matches(name, _OWN, n=1, cutoff=0.8):
+            raise TypeError(f"FilesystemStorage has no {name}; did you mean {alike[0]!r}?")

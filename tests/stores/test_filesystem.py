@@ -283,3 +283,23 @@ def test_by_name_and_by_url(tmp_path: Path) -> None:
     assert again["key"] == "value"
     with pytest.raises(StorageProviderError, match="hold one of fsspec"):
         pystorage.open("fsspec://host/x")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("codecc", "did you mean 'codec'"),
+        ("foldcase", "did you mean 'fold_case'"),
+        ("ttl", "VolatileStorage"),
+        ("size_limit", "DiskLRUStorage"),
+    ],
+)
+def test_an_option_that_fsspec_would_leave_unused_is_refused(name: str, message: str) -> None:
+    with pytest.raises(TypeError, match=f"has no {name}.*{message}"):
+        FilesystemStorage("memory://mistaken", **{name: 1})
+
+
+def test_options_of_fsspec_pass(tmp_path: Path) -> None:
+    storage = FilesystemStorage[str, int](f"file://{tmp_path}/inner", auto_mkdir=True)
+    storage["a"] = 1
+    assert (tmp_path / "inner" / "a").is_file()

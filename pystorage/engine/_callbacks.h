@@ -24,7 +24,6 @@ enum cause { EVICTED, EXPIRED, REPLACED, DELETED, CLEARED, CAUSES };
 typedef struct {
     PyTypeObject *cache_type;
     PyTypeObject *call_type;
-    PyTypeObject *known_type;
     PyTypeObject *function_type;
     PyTypeObject *front_type;
     PyObject *monotonic; /* time.monotonic, which is read without a call */

@@ -145,6 +145,7 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
         PyMem_Free(self->weights);
         self->weights = NULL;
         self->policy = LRU;
+        note_way(self);
         old[0] = shown;
         old[1] = self->weigher;
         self->weigher = NULL;
@@ -159,6 +160,7 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
         self->limited = limited;
         self->limit = limit;
         self->policy = policy;
+        note_way(self);
         order_limit(self);
         self->mortal = life != INFINITY;
         self->life = life;
@@ -333,7 +335,6 @@ static const struct {
 } types[] = {
     {offsetof(State, cache_type), &specification, true},
     {offsetof(State, call_type), &call_specification, false},
-    {offsetof(State, known_type), &known_specification, false},
     {offsetof(State, function_type), &function_specification, true},
     {offsetof(State, front_type), &front_specification, true},
 };
@@ -372,7 +373,6 @@ engine_traverse(PyObject *module, visitproc visit, void *arg)
     State *state = PyModule_GetState(module);
     Py_VISIT(state->cache_type);
     Py_VISIT(state->call_type);
-    Py_VISIT(state->known_type);
     Py_VISIT(state->function_type);
     Py_VISIT(state->front_type);
     Py_VISIT(state->monotonic);
@@ -385,7 +385,6 @@ engine_clear(PyObject *module)
     State *state = PyModule_GetState(module);
     Py_CLEAR(state->cache_type);
     Py_CLEAR(state->call_type);
-    Py_CLEAR(state->known_type);
     Py_CLEAR(state->function_type);
     Py_CLEAR(state->front_type);
     Py_CLEAR(state->monotonic);

@@ -58,6 +58,10 @@
 /* Who is the first to go, see `_policy.h`; those after FIFO have marks. */
 enum policy { LRU, FIFO, SIEVE, S3FIFO, TINYLFU, POLICIES };
 
+/* What a hit does where all is simple: there is an index, and a use is a short matter to the policy, and there are
+   no deadlines. One number says so, as hits are so short that each question counts. */
+enum way { NO_SHORT_WAY, MOVE_TO_END, STAY, MARK };
+
 typedef struct {
     PyObject *key; /* NULL at a free place */
     PyObject *value;
@@ -79,6 +83,8 @@ typedef struct {
     Entry *entries;   /* in `memory`, none of them across two lines of the processor's cache */
     void *memory;
     uint32_t bits;
+    uint32_t mask;    /* the number of the last slot */
+    enum way way;
     uint32_t used;
     uint32_t filled;  /* places that were ever used, the heads among them */
     uint32_t room;    /* places that are allocated */
@@ -169,7 +175,7 @@ stir(Py_hash_t hash)
 static inline uint32_t
 home_of(uint32_t mix, uint32_t bits)
 {
-    return mix >> (32 - bits);
+    return mix >> ((0u - bits) & 31); /* there are more than 0 */
 }
 
 static inline uint32_t
@@ -186,6 +192,11 @@ quick_hash_of(PyObject *key)
         return ((PyASCIIObject *)key)->hash;
     }
     if (PyLong_CheckExact(key) && IS_SMALL(key)) {
+#if PY_VERSION_HEX < 0x030C0000
+        if (LIKELY(Py_SIZE(key) == 1)) {
+            return (Py_hash_t)((PyLongObject *)key)->ob_digit[0];
+        }
+#endif
         Py_hash_t hash = (Py_hash_t)SMALL_VALUE(key);
         return hash == -1 ? -2 : hash;
     }
@@ -298,7 +309,7 @@ find_quickly(const Cache *self, PyObject *key, Py_hash_t hash)
     if (UNLIKELY(index == NULL)) {
         return ABSENT;
     }
-    uint32_t bits = self->bits, mix = mixed(hash), mask = (1u << bits) - 1, tag = tag_of(mix, bits);
+    uint32_t bits = self->bits, mix = mixed(hash), mask = self->mask, tag = tag_of(mix, bits);
     uint32_t home = home_of(mix, bits), first = index[home], second = index[(home + 1) & mask];
     uint32_t place = first ^ tag, other = 0u - (uint32_t)(place > mask);
     place ^= (first ^ second) & other;
@@ -311,6 +322,18 @@ find_quickly(const Cache *self, PyObject *key, Py_hash_t hash)
         return ABSENT;
     }
     return find_from_home(self, key, hash);
+}
+
+/* Give the place where an entry of this hash lies if it is in one of those two slots, by its tag; ABSENT if none of
+   them has that. There must be an index. */
+static ALWAYS_INLINE uint32_t
+place_by_tag(const Cache *self, Py_hash_t hash)
+{
+    uint32_t bits = self->bits, mix = mixed(hash), mask = self->mask, tag = tag_of(mix, bits);
+    uint32_t home = home_of(mix, bits), first = self->index[home], second = self->index[(home + 1) & mask];
+    uint32_t place = first ^ tag, other = 0u - (uint32_t)(place > mask);
+    place ^= (first ^ second) & other;
+    return LIKELY(place <= mask) ? place : ABSENT;
 }
 
 /* Give the place of a key, or ABSENT, or FAILED; the answer holds until other code runs. */
@@ -368,6 +391,14 @@ bits_for(uint32_t room, uint32_t bits)
     return bits;
 }
 
+/* Note what a hit does from now on. */
+static inline void
+note_way(Cache *self)
+{
+    static const enum way ways[POLICIES] = {[LRU] = MOVE_TO_END, [FIFO] = STAY, [SIEVE] = MARK};
+    self->way = self->index == NULL || self->deadlines != NULL ? NO_SHORT_WAY : ways[self->policy];
+}
+
 /* Take another index, which is empty, in the place of the one that is there. */
 static inline void
 index_exchange(Cache *self, uint32_t *index, uint32_t bits)
@@ -375,6 +406,8 @@ index_exchange(Cache *self, uint32_t *index, uint32_t bits)
     PyMem_Free(self->index);
     self->index = index;
     self->bits = bits;
+    self->mask = (1u << bits) - 1;
+    note_way(self);
     self->far = bits > 32 - HOME_BITS; /* where there is no room for six bits */
     self->version++;
     for (uint32_t place = HEADS; place < self->filled; place++) {
@@ -521,8 +554,9 @@ release_memory(Cache *self)
     self->marks = NULL;
     self->deadlines = NULL;
     self->heap = NULL;
-    self->bits = self->filled = self->room = self->free = self->spare = self->heap_room = 0;
+    self->bits = self->mask = self->filled = self->room = self->free = self->spare = self->heap_room = 0;
     self->version++;
+    note_way(self);
 }
 
 #endif

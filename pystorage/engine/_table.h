@@ -48,6 +48,7 @@
 #define ABSENT 0u
 #define FAILED UINT32_MAX
 
+#define NO_SLOT UINT32_MAX
 #define GONE ((Py_hash_t)-1) /* no object has this hash */
 #define MAX_PLACES (1u << 30)
 #define MIN_BITS 6
@@ -184,6 +185,14 @@ tag_of(uint32_t mix, uint32_t bits)
     return mix >> HOME_BITS << bits;
 }
 
+/* Say whether one of two slots is. A product, as compilers make two branches of an `or`, and which of the two it is
+   follows no pattern. */
+static inline bool
+one_is_empty(uint32_t one, uint32_t other)
+{
+    return (uint64_t)one * other == 0;
+}
+
 /* Give the hash of a str that knows it, or of a small int; -1 for all else. */
 static inline Py_hash_t
 quick_hash_of(PyObject *key)
@@ -318,10 +327,35 @@ find_quickly(const Cache *self, PyObject *key, Py_hash_t hash)
             return place;
         }
     }
-    else if ((first == 0) | (second == 0)) {
+    else if (one_is_empty(first, second)) {
         return ABSENT;
     }
     return find_from_home(self, key, hash);
+}
+
+/* Look a key up to write it: give its place as `find` does, and where it is absent perhaps the slot that it would
+   get, which holds until the index changes; NO_SLOT otherwise. */
+static ALWAYS_INLINE uint32_t
+find_or_slot(Cache *self, PyObject *key, Py_hash_t hash, uint32_t *slot)
+{
+    *slot = NO_SLOT;
+    if (LIKELY(self->index != NULL)) {
+        uint32_t bits = self->bits, mix = mixed(hash), mask = self->mask, tag = tag_of(mix, bits);
+        uint32_t home = home_of(mix, bits), first = self->index[home], second = self->index[(home + 1) & mask];
+        uint32_t place = first ^ tag, other = 0u - (uint32_t)(place > mask);
+        place ^= (first ^ second) & other;
+        if (place <= mask) {
+            if (LIKELY(self->entries[place].key == key)) {
+                return place;
+            }
+        }
+        else if (LIKELY(one_is_empty(first, second))) {
+            *slot = (home + (first != 0)) & mask;
+            return ABSENT;
+        }
+    }
+    uint32_t place = self->index == NULL ? ABSENT : find_from_home(self, key, hash);
+    return LIKELY(place != FAILED) ? place : find_by_asking(self, key, hash);
 }
 
 /* Give the place where an entry of this hash lies if it is in one of those two slots, by its tag; ABSENT if none of
@@ -360,25 +394,46 @@ index_insert(Cache *self, uint32_t place)
     }
 }
 
-/* Take a place out of the index, and move back what was pushed on by it. */
-static inline void
-index_remove(Cache *self, uint32_t place)
+/* Say how far a slot is from its home, where that is not too far to be told by its tag. */
+static inline uint32_t
+moved_by_tag(uint32_t slot, uint32_t at)
 {
-    uint32_t bits = self->bits, mask = (1u << bits) - 1, mix = mixed(self->entries[place].hash);
+    return (at - (slot >> (32 - HOME_BITS))) & ((1u << HOME_BITS) - 1);
+}
+
+/* Take the place of a hash out of the index, and move back what was pushed on by it. Mostly that is in one of the
+   first two slots, and no more than one is behind it: then nothing is branched on, as for `find_quickly`. */
+static inline void
+index_take(Cache *self, uint32_t place, Py_hash_t hash)
+{
+    uint32_t bits = self->bits, mask = self->mask, mix = mixed(hash);
     uint32_t *index = self->index, slot = tag_of(mix, bits) | place, hole = home_of(mix, bits);
-    while (index[hole] != slot) {
+    hole = (hole + (index[hole] != slot)) & mask;
+    while (UNLIKELY(index[hole] != slot)) {
         hole = (hole + 1) & mask;
     }
-    for (uint32_t at = (hole + 1) & mask; (slot = index[at]) != 0; at = (at + 1) & mask) {
-        uint32_t moved = LIKELY(!self->far)
-                             ? (at - (slot >> (32 - HOME_BITS))) & ((1u << HOME_BITS) - 1)
-                             : (at - home_of(mixed(self->entries[slot & mask].hash), bits)) & mask;
+    uint32_t at = (hole + 1) & mask, behind = index[at];
+    if (LIKELY(!self->far && one_is_empty(behind, index[(at + 1) & mask]))) {
+        uint32_t moves = 0u - (uint32_t)(moved_by_tag(behind, at) != 0);
+        index[hole] = behind & moves;
+        index[at] = behind & ~moves;
+        return;
+    }
+    for (; (slot = index[at]) != 0; at = (at + 1) & mask) {
+        uint32_t moved = LIKELY(!self->far) ? moved_by_tag(slot, at)
+                                            : (at - home_of(mixed(self->entries[slot & mask].hash), bits)) & mask;
         if (moved >= ((at - hole) & mask)) {
             index[hole] = slot;
             hole = at;
         }
     }
     index[hole] = 0;
+}
+
+static inline void
+index_remove(Cache *self, uint32_t place)
+{
+    index_take(self, place, self->entries[place].hash);
 }
 
 /* Give how many bits number the slots for so many places, and no fewer than that. */

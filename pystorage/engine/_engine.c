@@ -260,9 +260,40 @@ static PyMemberDef members[] = {
 
 #define WITH_NAMES(function) (PyCFunction)(void (*)(void))(function)
 
+#define GET_DOCUMENTATION "get($self, key, default=None)\n--\n\nGive the value of a key, or the default."
+
+static PyMethodDef get_method = {
+    "get", WITH_NAMES(cache_get), METH_FASTCALL | METH_KEYWORDS, GET_DOCUMENTATION};
+
+/* Give a class a `get` of its own, which is this one: CPython calls a method without a detour where the object is of
+   exactly the type that has it. */
+static PyObject *
+cache_own_get(PyObject *type, PyObject *Py_UNUSED(none))
+{
+    PyObject *method = PyDescr_NewMethod((PyTypeObject *)type, &get_method);
+    int done = method == NULL ? -1 : PyObject_SetAttrString(type, "get", method);
+    Py_XDECREF(method);
+    return done < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* Say whether `get` of a class is this one. */
+static PyObject *
+cache_has_this_get(PyObject *type, PyObject *Py_UNUSED(none))
+{
+    PyObject *method = PyObject_GetAttrString(type, "get");
+    if (method == NULL) {
+        return NULL;
+    }
+    bool is_this = Py_IS_TYPE(method, &PyMethodDescr_Type) &&
+                   ((PyMethodDescrObject *)method)->d_method->ml_meth == get_method.ml_meth;
+    Py_DECREF(method);
+    return PyBool_FromLong(is_this);
+}
+
 static PyMethodDef methods[] = {
-    {"get", WITH_NAMES(cache_get), METH_FASTCALL | METH_KEYWORDS,
-     "get($self, key, default=None)\n--\n\nGive the value of a key, or the default."},
+    {"get", WITH_NAMES(cache_get), METH_FASTCALL | METH_KEYWORDS, GET_DOCUMENTATION},
+    {"_own_get", cache_own_get, METH_NOARGS | METH_CLASS, NULL},
+    {"_has_this_get", cache_has_this_get, METH_NOARGS | METH_CLASS, NULL},
     {"peek", WITH_NAMES(cache_peek), METH_FASTCALL | METH_KEYWORDS,
      "peek($self, key, default=None)\n--\n\n"
      "Give the value of a key, or the default; it does not count as a use, nor as a hit or a miss."},

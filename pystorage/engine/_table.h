@@ -185,7 +185,7 @@ tag_of(uint32_t mix, uint32_t bits)
     return mix >> HOME_BITS << bits;
 }
 
-/* Say whether one of two slots is. A product, as compilers make two branches of an `or`, and which of the two it is
+/* Say whether one of two slots is empty. A product, as compilers make two branches of an `or`, and which of the two it is
    follows no pattern. */
 static inline bool
 one_is_empty(uint32_t one, uint32_t other)
@@ -309,25 +309,40 @@ find_from_home(const Cache *self, PyObject *key, Py_hash_t hash)
     }
 }
 
-/* The same, and quick where the very key is in one of the first two slots, as nearly all are. Which of the two has
-   the tag is computed and not branched on: it follows no pattern that a processor could foresee. */
-static ALWAYS_INLINE uint32_t
-find_quickly(const Cache *self, PyObject *key, Py_hash_t hash)
+/* The first two slots of a probe, in which nearly all keys are that are there. */
+typedef struct {
+    uint32_t home;
+    uint32_t first;
+    uint32_t second;
+    uint32_t place; /* the one that has the tag; beyond the mask if none has it */
+} Near;
+
+/* Look at them; there must be an index. Which of the two has the tag is computed and not branched on: it follows no
+   pattern that a processor could foresee. */
+static ALWAYS_INLINE Near
+look_near(const Cache *self, Py_hash_t hash)
 {
     const uint32_t *index = self->index;
-    if (UNLIKELY(index == NULL)) {
-        return ABSENT;
-    }
     uint32_t bits = self->bits, mix = mixed(hash), mask = self->mask, tag = tag_of(mix, bits);
     uint32_t home = home_of(mix, bits), first = index[home], second = index[(home + 1) & mask];
     uint32_t place = first ^ tag, other = 0u - (uint32_t)(place > mask);
-    place ^= (first ^ second) & other;
-    if (LIKELY(place <= mask)) {
-        if (LIKELY(self->entries[place].key == key)) {
-            return place;
+    return (Near){home, first, second, place ^ ((first ^ second) & other)};
+}
+
+/* Look a key up as `find_from_home` does, and quickly where the very key is in one of the first two slots. */
+static ALWAYS_INLINE uint32_t
+find_quickly(const Cache *self, PyObject *key, Py_hash_t hash)
+{
+    if (UNLIKELY(self->index == NULL)) {
+        return ABSENT;
+    }
+    Near near = look_near(self, hash);
+    if (LIKELY(near.place <= self->mask)) {
+        if (LIKELY(self->entries[near.place].key == key)) {
+            return near.place;
         }
     }
-    else if (one_is_empty(first, second)) {
+    else if (one_is_empty(near.first, near.second)) {
         return ABSENT;
     }
     return find_from_home(self, key, hash);
@@ -339,35 +354,29 @@ static ALWAYS_INLINE uint32_t
 find_or_slot(Cache *self, PyObject *key, Py_hash_t hash, uint32_t *slot)
 {
     *slot = NO_SLOT;
-    if (LIKELY(self->index != NULL)) {
-        uint32_t bits = self->bits, mix = mixed(hash), mask = self->mask, tag = tag_of(mix, bits);
-        uint32_t home = home_of(mix, bits), first = self->index[home], second = self->index[(home + 1) & mask];
-        uint32_t place = first ^ tag, other = 0u - (uint32_t)(place > mask);
-        place ^= (first ^ second) & other;
-        if (place <= mask) {
-            if (LIKELY(self->entries[place].key == key)) {
-                return place;
-            }
-        }
-        else if (LIKELY(one_is_empty(first, second))) {
-            *slot = (home + (first != 0)) & mask;
-            return ABSENT;
+    if (UNLIKELY(self->index == NULL)) {
+        return ABSENT;
+    }
+    Near near = look_near(self, hash);
+    if (near.place <= self->mask) {
+        if (LIKELY(self->entries[near.place].key == key)) {
+            return near.place;
         }
     }
-    uint32_t place = self->index == NULL ? ABSENT : find_from_home(self, key, hash);
+    else if (LIKELY(one_is_empty(near.first, near.second))) {
+        *slot = (near.home + (near.first != 0)) & self->mask;
+        return ABSENT;
+    }
+    uint32_t place = find_from_home(self, key, hash);
     return LIKELY(place != FAILED) ? place : find_by_asking(self, key, hash);
 }
 
-/* Give the place where an entry of this hash lies if it is in one of those two slots, by its tag; ABSENT if none of
-   them has that. There must be an index. */
+/* Give the place in the first two slots that has the tag of a hash; ABSENT if none has. There must be an index. */
 static ALWAYS_INLINE uint32_t
 place_by_tag(const Cache *self, Py_hash_t hash)
 {
-    uint32_t bits = self->bits, mix = mixed(hash), mask = self->mask, tag = tag_of(mix, bits);
-    uint32_t home = home_of(mix, bits), first = self->index[home], second = self->index[(home + 1) & mask];
-    uint32_t place = first ^ tag, other = 0u - (uint32_t)(place > mask);
-    place ^= (first ^ second) & other;
-    return LIKELY(place <= mask) ? place : ABSENT;
+    uint32_t place = look_near(self, hash).place;
+    return LIKELY(place <= self->mask) ? place : ABSENT;
 }
 
 /* Give the place of a key, or ABSENT, or FAILED; the answer holds until other code runs. */
@@ -402,7 +411,7 @@ moved_by_tag(uint32_t slot, uint32_t at)
 }
 
 /* Take the place of a hash out of the index, and move back what was pushed on by it. Mostly that is in one of the
-   first two slots, and no more than one is behind it: then nothing is branched on, as for `find_quickly`. */
+   first two slots, and no more than one is behind it: then nothing is branched on, as in `look_near`. */
 static inline void
 index_take(Cache *self, uint32_t place, Py_hash_t hash)
 {
@@ -446,12 +455,18 @@ bits_for(uint32_t room, uint32_t bits)
     return bits;
 }
 
-/* Note what a hit does from now on. */
+/* Say what a hit does. */
+static inline enum way
+way_of(const Cache *self)
+{
+    static const enum way ways[POLICIES] = {[LRU] = MOVE_TO_END, [FIFO] = STAY, [SIEVE] = MARK};
+    return self->index == NULL || self->deadlines != NULL ? NO_SHORT_WAY : ways[self->policy];
+}
+
 static inline void
 note_way(Cache *self)
 {
-    static const enum way ways[POLICIES] = {[LRU] = MOVE_TO_END, [FIFO] = STAY, [SIEVE] = MARK};
-    self->way = self->index == NULL || self->deadlines != NULL ? NO_SHORT_WAY : ways[self->policy];
+    self->way = way_of(self);
 }
 
 /* Take another index, which is empty, in the place of the one that is there. */

@@ -116,6 +116,7 @@ static inline PyObject *
 held(Cache *self, PyObject **setting)
 {
     PyObject *object;
+    (void)self; /* where there is the interpreter's lock */
     Py_BEGIN_CRITICAL_SECTION(self);
     object = Py_XNewRef(*setting);
     Py_END_CRITICAL_SECTION();

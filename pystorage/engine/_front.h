@@ -402,7 +402,7 @@ front_of_many(Front *self, PyObject *const *args, size_t flags, PyObject *names)
     return LIKELY(value != NULL) ? value : front_vectorcall((PyObject *)self, args, flags, names);
 }
 
-/* The same, where there are results. */
+/* The same, where there are results; as short as `function_quick_vectorcall`. */
 static PyObject *
 front_quick_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
 {

@@ -82,7 +82,6 @@ give_in_place(Function *self, uint32_t place)
     return Py_NewRef(cache->entries[place].value);
 }
 
-
 static PyObject *
 function_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
 {
@@ -146,7 +145,8 @@ function_of_one(Function *self, PyObject *const *args)
     return LIKELY(value != NULL) ? value : function_vectorcall((PyObject *)self, args, 1, NULL);
 }
 
-/* The same, where there is room and types are not told apart. */
+/* The same, where there is room and types are not told apart. One argument that was passed before is looked up right
+   here, and what is left is jumped to and not called, so that a hit needs hardly a register saved. */
 static PyObject *
 function_quick_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
 {

@@ -408,7 +408,7 @@ fault_of(const Cache *self)
         if (entries[place].hash == GONE || entries[place].key == NULL || entries[place].value == NULL) {
             return "an entry in the list is not whole";
         }
-        uint32_t mask = (1u << self->bits) - 1, mix = mixed(entries[place].hash), turns = 0;
+        uint32_t mask = self->mask, mix = mixed(entries[place].hash), turns = 0;
         for (uint32_t at = home_of(mix, self->bits); self->index[at] != (tag_of(mix, self->bits) | place);
              at = (at + 1) & mask) {
             if (self->index[at] == 0 || ++turns > mask) {
@@ -446,6 +446,7 @@ fault_of(const Cache *self)
            : laned != self->lane_used                  ? "the lane is miscounted"
            : dated != self->lane_used + self->heap_used ? "a deadline is lost"
            : self->filled > self->room                 ? "there are more places than room"
+           : self->way != way_of(self)                 ? "the short way is another"
                                                        : fault_of_order(self);
 }
 

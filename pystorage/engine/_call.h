@@ -253,6 +253,49 @@ quickly_the_call(const Call *known, const Asked *asked)
     return 1;
 }
 
+/* Say what is looked for without running any code of the user's; false where that is not as simple. */
+static inline bool
+ask_quickly(Asked *asked, PyObject *const *args, size_t flags, PyObject *names)
+{
+    Py_ssize_t named = names == NULL ? 0 : PyTuple_GET_SIZE(names);
+    Py_ssize_t count = PyVectorcall_NARGS(flags) + named;
+    size_t sum = ROUND_END + (size_t)count;
+    for (Py_ssize_t at = 0; at < count; at++) {
+        Py_hash_t hash = quick_hash_of(args[at]);
+        if (UNLIKELY(hash == -1)) {
+            return false;
+        }
+        sum = with_hash(sum, hash);
+    }
+    for (Py_ssize_t at = 0; at < named; at++) {
+        Py_hash_t hash = quick_hash_of(PyTuple_GET_ITEM(names, at));
+        if (UNLIKELY(hash == -1)) {
+            return false;
+        }
+        sum = with_hash(sum, hash);
+    }
+    asked->args = args;
+    asked->count = count;
+    asked->names = named == 0 ? NULL : names;
+    asked->key = NULL;
+    asked->hash = (Py_hash_t)sum == -1 ? -2 : (Py_hash_t)sum;
+    asked->typed = false;
+    return true;
+}
+
+/* Give the place of such a call where it lies in one of the first two slots and its arguments are surely equal. There
+   must be an index. No code of the user's runs. */
+static inline uint32_t
+find_call_quickly(const Cache *cache, const Asked *asked, PyTypeObject *type)
+{
+    uint32_t place = place_by_tag(cache, asked->hash);
+    const Entry *entry = &cache->entries[place];
+    return LIKELY(place != ABSENT && entry->hash == asked->hash && Py_TYPE(entry->key) == type &&
+                  quickly_the_call((const Call *)entry->key, asked) > 0)
+               ? place
+               : ABSENT;
+}
+
 static OUT_OF_LINE uint32_t
 find_call_by_asking(Cache *cache, const Asked *asked, PyTypeObject *type)
 {

@@ -24,7 +24,6 @@ enum cause { EVICTED, EXPIRED, REPLACED, DELETED, CLEARED, CAUSES };
 typedef struct {
     PyTypeObject *cache_type;
     PyTypeObject *call_type;
-    PyTypeObject *known_type;
     PyTypeObject *function_type;
     PyTypeObject *front_type;
     PyObject *monotonic; /* time.monotonic, which is read without a call */
@@ -117,6 +116,7 @@ static inline PyObject *
 held(Cache *self, PyObject **setting)
 {
     PyObject *object;
+    (void)self; /* where there is the interpreter's lock */
     Py_BEGIN_CRITICAL_SECTION(self);
     object = Py_XNewRef(*setting);
     Py_END_CRITICAL_SECTION();

@@ -155,6 +155,7 @@ make_deadlines(Cache *self)
             deadlines[place] = (Deadline){.when = INFINITY};
         }
         self->deadlines = deadlines;
+        note_way(self);
     }
     if (self->heap_used == self->heap_room) {
         uint32_t room = self->heap_room ? self->heap_room * 2 : 8;

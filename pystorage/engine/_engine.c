@@ -145,6 +145,7 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
         PyMem_Free(self->weights);
         self->weights = NULL;
         self->policy = LRU;
+        note_way(self);
         old[0] = shown;
         old[1] = self->weigher;
         self->weigher = NULL;
@@ -159,6 +160,7 @@ cache_init(PyObject *object, PyObject *given, PyObject *named)
         self->limited = limited;
         self->limit = limit;
         self->policy = policy;
+        note_way(self);
         order_limit(self);
         self->mortal = life != INFINITY;
         self->life = life;
@@ -258,9 +260,40 @@ static PyMemberDef members[] = {
 
 #define WITH_NAMES(function) (PyCFunction)(void (*)(void))(function)
 
+#define GET_DOCUMENTATION "get($self, key, default=None)\n--\n\nGive the value of a key, or the default."
+
+static PyMethodDef get_method = {
+    "get", WITH_NAMES(cache_get), METH_FASTCALL | METH_KEYWORDS, GET_DOCUMENTATION};
+
+/* Give a class a `get` of its own, which is this one: CPython calls a method without a detour where the object is of
+   exactly the type that has it. */
+static PyObject *
+cache_own_get(PyObject *type, PyObject *Py_UNUSED(none))
+{
+    PyObject *method = PyDescr_NewMethod((PyTypeObject *)type, &get_method);
+    int done = method == NULL ? -1 : PyObject_SetAttrString(type, "get", method);
+    Py_XDECREF(method);
+    return done < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* Say whether `get` of a class is this one. */
+static PyObject *
+cache_has_this_get(PyObject *type, PyObject *Py_UNUSED(none))
+{
+    PyObject *method = PyObject_GetAttrString(type, "get");
+    if (method == NULL) {
+        return NULL;
+    }
+    bool is_this = Py_IS_TYPE(method, &PyMethodDescr_Type) &&
+                   ((PyMethodDescrObject *)method)->d_method->ml_meth == get_method.ml_meth;
+    Py_DECREF(method);
+    return PyBool_FromLong(is_this);
+}
+
 static PyMethodDef methods[] = {
-    {"get", WITH_NAMES(cache_get), METH_FASTCALL | METH_KEYWORDS,
-     "get($self, key, default=None)\n--\n\nGive the value of a key, or the default."},
+    {"get", WITH_NAMES(cache_get), METH_FASTCALL | METH_KEYWORDS, GET_DOCUMENTATION},
+    {"_own_get", cache_own_get, METH_NOARGS | METH_CLASS, NULL},
+    {"_has_this_get", cache_has_this_get, METH_NOARGS | METH_CLASS, NULL},
     {"peek", WITH_NAMES(cache_peek), METH_FASTCALL | METH_KEYWORDS,
      "peek($self, key, default=None)\n--\n\n"
      "Give the value of a key, or the default; it does not count as a use, nor as a hit or a miss."},
@@ -333,7 +366,6 @@ static const struct {
 } types[] = {
     {offsetof(State, cache_type), &specification, true},
     {offsetof(State, call_type), &call_specification, false},
-    {offsetof(State, known_type), &known_specification, false},
     {offsetof(State, function_type), &function_specification, true},
     {offsetof(State, front_type), &front_specification, true},
 };
@@ -372,7 +404,6 @@ engine_traverse(PyObject *module, visitproc visit, void *arg)
     State *state = PyModule_GetState(module);
     Py_VISIT(state->cache_type);
     Py_VISIT(state->call_type);
-    Py_VISIT(state->known_type);
     Py_VISIT(state->function_type);
     Py_VISIT(state->front_type);
     Py_VISIT(state->monotonic);
@@ -385,7 +416,6 @@ engine_clear(PyObject *module)
     State *state = PyModule_GetState(module);
     Py_CLEAR(state->cache_type);
     Py_CLEAR(state->call_type);
-    Py_CLEAR(state->known_type);
     Py_CLEAR(state->function_type);
     Py_CLEAR(state->front_type);
     Py_CLEAR(state->monotonic);

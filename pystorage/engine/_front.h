@@ -1,10 +1,10 @@
 /* The type `Front`: what `pystorage.engine._front.Front` does, in C, and shortcuts.
 
    The key of a call is the same each time where its arguments are plain: exactly str, bytes, int, float, bool,
-   None, or tuples of these. So it is remembered for as long as the call is among the recent ones (`calls`),
-   and with it the place of its result in a cache of the engine (`results`). A place is looked at, and is right
-   where the very key lies there; else the key is looked up. What the two do not know goes to `_given`. Recent is by
-   SIEVE, to which a use is one mark.
+   None, or tuples of these. So it is remembered for as long as the call is among the recent ones (`calls`, whose
+   values are the keys), and with it (`places`) the place of its result in a cache of the engine (`results`). So a hit
+   is one lookup, of the call itself. A place is looked at, and is right where the very key lies there; else the key
+   is looked up. What the two do not know goes to `_given`. Recent is by SIEVE, to which a use is one mark.
 
    Here arguments are equal where their types are, too, at every depth: that is more than what any key tells
    apart, and runs no code of theirs. Large ones are not remembered, so that a shortcut stays short.
@@ -23,18 +23,13 @@
 
 typedef struct {
     PyObject_HEAD
-    PyObject *key;  /* exactly a str */
-    uint32_t place; /* where it was last found, or ABSENT */
-} Known;
-
-typedef struct {
-    PyObject_HEAD
     vectorcallfunc vectorcall;
-    Cache *calls; /* NULL where nothing is remembered */
+    Cache *calls; /* NULL where nothing is remembered; keys are those of calls, and values exactly str */
     Cache *results; /* NULL where they are elsewhere */
-    PyTypeObject *call_type;
-    PyTypeObject *known_type;
+    uint32_t *places; /* by the place of a call: where its result was last found, or ABSENT */
+    uint32_t room;    /* of those */
     unsigned long long quick_hits;
+    PyTypeObject *call_type;
 } Front;
 
 /* ------------------------------------------------------------------ plain arguments */
@@ -159,39 +154,46 @@ find_plainly(Cache *cache, const Asked *asked, PyTypeObject *type)
 
 /* ------------------------------------------------------------------ what is known */
 
-static void
-known_dealloc(PyObject *object)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    Py_XDECREF(((Known *)object)->key);
-    type->tp_free(object);
-    Py_DECREF(type);
-}
+/* A call that is remembered. */
+typedef struct {
+    PyObject *key; /* a reference; NULL where nothing is known */
+    uint32_t call; /* its place among the calls */
+    uint32_t place; /* where its result was last found, or ABSENT */
+} Known;
 
-static PyType_Slot known_slots[] = {{Py_tp_dealloc, known_dealloc}, {0, NULL}};
-
-static PyType_Spec known_specification = {
-    .name = "pystorage.engine._engine.Known",
-    .basicsize = sizeof(Known),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = known_slots,
-};
-
-/* Give what is known of a call: a new reference, NULL without an error if it is nothing. */
-static inline Known *
+/* Say what is known of a call. */
+static inline Known
 what_is_known(Front *self, const Asked *asked)
 {
     Cache *calls = self->calls;
-    Known *known = NULL;
-    uint32_t place;
+    Known known = {.key = NULL};
     Py_BEGIN_CRITICAL_SECTION(calls);
-    place = find_plainly(calls, asked, self->call_type);
-    if (LIKELY(place != ABSENT && place != FAILED)) {
-        order_use(calls, place);
-        known = (Known *)Py_NewRef(calls->entries[place].value);
+    uint32_t call = find_plainly(calls, asked, self->call_type);
+    if (LIKELY(call != ABSENT && call != FAILED)) {
+        order_use(calls, call);
+        known.key = Py_NewRef(calls->entries[call].value);
+        known.call = call;
+        known.place = LIKELY(call < self->room) ? self->places[call] : ABSENT;
     }
     Py_END_CRITICAL_SECTION();
     return known;
+}
+
+/* See to it that there is a place for each call; -1 with an error set. */
+static inline int
+reserve_places(Front *self)
+{
+    uint32_t room = self->calls->room;
+    if (LIKELY(room <= self->room)) {
+        return 0;
+    }
+    if (resize_array((void **)&self->places, room, sizeof(uint32_t)) < 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memset(self->places + self->room, 0, (room - self->room) * sizeof(uint32_t));
+    self->room = room;
+    return 0;
 }
 
 /* Remember the key of a call; -1 with an error set. */
@@ -202,14 +204,7 @@ remember(Front *self, const Asked *asked, PyObject *key)
     Now now = {.known = true};
     Dropped dropped = {0};
     int done = -1;
-    Writing writing = {.hash = asked->hash, .weight = 1, .seconds = INFINITY, .when = INFINITY};
-    Known *known = PyObject_New(Known, self->known_type);
-    if (known == NULL) {
-        return -1;
-    }
-    known->key = Py_NewRef(key);
-    known->place = ABSENT;
-    writing.value = (PyObject *)known;
+    Writing writing = {.hash = asked->hash, .value = key, .weight = 1, .seconds = INFINITY, .when = INFINITY};
     writing.key = key_of(asked, self->call_type);
     if (writing.key != NULL) {
         Py_BEGIN_CRITICAL_SECTION(calls);
@@ -220,30 +215,47 @@ remember(Front *self, const Asked *asked, PyObject *key)
                          !is_same_call((Call *)calls->entries[place].key, asked);
             done = other ? 0 : commit(calls, &writing, &now, &dropped);
         }
+        done = done < 0 ? -1 : reserve_places(self);
         Py_END_CRITICAL_SECTION();
         done = finish(calls, &dropped, done < 0) < 0 ? -1 : done;
         Py_DECREF(writing.key);
     }
-    Py_DECREF(known);
     return done;
+}
+
+/* Note where the result of a call lies, if that is still remembered. */
+static void
+note_place(Front *self, const Known *known, uint32_t place)
+{
+    Cache *calls = self->calls;
+    Py_BEGIN_CRITICAL_SECTION(calls);
+    if (known->call < self->room && known->call < calls->filled &&
+        calls->entries[known->call].value == known->key) {
+        self->places[known->call] = place;
+    }
+    Py_END_CRITICAL_SECTION();
+}
+
+static inline bool
+lies_there(const Cache *results, uint32_t place, PyObject *key)
+{
+    return place < results->filled && results->entries[place].key == key && results->entries[place].hash != GONE;
 }
 
 /* Read a result, as `get` does where there is one alive; NULL without an error if that is to do it. */
 static inline PyObject *
-read_known(Front *self, Known *known)
+read_known(Front *self, const Known *known)
 {
     Cache *results = self->results;
     Now now;
     PyObject *value = NULL;
+    uint32_t place = known->place;
     if (ask_time(results, &now) < 0) {
         return NULL;
     }
     Py_BEGIN_CRITICAL_SECTION(results);
-    uint32_t place = known->place;
-    if (UNLIKELY(place == ABSENT || place >= results->filled || results->entries[place].key != known->key ||
-                 results->entries[place].hash == GONE)) {
+    if (UNLIKELY(!lies_there(results, place, known->key))) {
         place = find(results, known->key, hash_of(known->key));
-        known->place = place == FAILED ? ABSENT : place;
     }
     if (LIKELY(place != ABSENT && place != FAILED) &&
         LIKELY(results->deadlines == NULL || !has_come(results->deadlines[place].when, &now))) {
@@ -253,38 +265,30 @@ read_known(Front *self, Known *known)
         value = Py_NewRef(results->entries[place].value);
     }
     Py_END_CRITICAL_SECTION();
+    if (UNLIKELY(place != known->place && value != NULL)) {
+        note_place(self, known, place);
+    }
     return value;
 }
 
-/* Read a result by the shortest way: one argument, a str or a small int, whose result lies where it did, in a cache
-   of which `read_quickly` would read it. NULL where it is not as simple as that, with nothing done. No code of the
-   user's runs, so what is known of the call stays where it is meanwhile. */
+/* Read the result of a call by the shortest way: where it lies where it did, in a cache of which `read_quickly` would
+   read it. NULL where it is not as simple as that, with nothing done. No code of the user's runs. */
 static ALWAYS_INLINE PyObject *
-read_known_quickly(Front *self, PyObject *argument)
+read_in_place(Front *self, uint32_t call)
 {
     Cache *calls = self->calls, *results = self->results;
-    PyObject *value = NULL;
-    Py_hash_t hash = quick_hash_of(argument);
-    if (UNLIKELY(hash == -1 || results == NULL)) { /* there are calls where there are results */
+    if (UNLIKELY(call >= self->room || results->way == NO_SHORT_WAY)) {
         return NULL;
     }
-    Py_BEGIN_CRITICAL_SECTION2(calls, results);
-    uint32_t call = find_quickly(calls, argument, hash);
-    if (LIKELY(call != ABSENT && call != FAILED && results->deadlines == NULL && results->policy <= SIEVE &&
-               calls->policy == SIEVE)) {
-        const Known *known = (const Known *)calls->entries[call].value;
-        uint32_t place = known->place;
-        const Entry *entry = &results->entries[place];
-        if (LIKELY(place < results->filled && entry->key == known->key && entry->hash != GONE)) {
-            value = Py_NewRef(entry->value);
-            results->hits++;
-            self->quick_hits++;
-            order_use_quickly(results, place);
-            calls->marks[call] = 1;
-        }
+    uint32_t place = self->places[call];
+    if (UNLIKELY(!lies_there(results, place, calls->entries[call].value))) {
+        return NULL;
     }
-    Py_END_CRITICAL_SECTION2();
-    return value;
+    calls->marks[call] = 1;
+    self->quick_hits++;
+    results->hits++;
+    order_use_quickly(results, place);
+    return Py_NewRef(results->entries[place].value);
 }
 
 /* ------------------------------------------------------------------ calls */
@@ -317,7 +321,7 @@ make_key(Front *self, const Asked *asked, PyObject *given, PyObject *named)
 
 /* Ask `_given` for the result. */
 static OUT_OF_LINE PyObject *
-ask_python(Front *self, const Asked *asked, Known *known, PyObject *const *args, size_t flags,
+ask_python(Front *self, const Asked *asked, PyObject *known, PyObject *const *args, size_t flags,
            PyObject *names)
 {
     Py_ssize_t count = PyVectorcall_NARGS(flags);
@@ -327,7 +331,7 @@ ask_python(Front *self, const Asked *asked, Known *known, PyObject *const *args,
         PyTuple_SET_ITEM(given, at, Py_NewRef(args[at]));
     }
     if (given != NULL && named != NULL) {
-        key = known == NULL ? make_key(self, asked, given, named) : Py_NewRef(known->key);
+        key = known == NULL ? make_key(self, asked, given, named) : Py_NewRef(known);
     }
     if (key != NULL && (method = PyObject_GetAttrString((PyObject *)self, "_given")) != NULL) {
         value = PyObject_CallFunctionObjArgs(method, key, given, named, NULL);
@@ -339,37 +343,85 @@ ask_python(Front *self, const Asked *asked, Known *known, PyObject *const *args,
     return value;
 }
 
-static OUT_OF_LINE PyObject *
-front_otherwise(Front *self, PyObject *const *args, size_t flags, PyObject *names)
+static PyObject *
+front_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
 {
+    Front *self = (Front *)object;
     Asked asked;
-    Known *known = NULL;
+    Known known = {.key = NULL};
     bool plain = self->calls != NULL && ask_plainly(&asked, args, flags, names);
-    if (LIKELY(plain) && (known = what_is_known(self, &asked)) != NULL && self->results != NULL) {
-        PyObject *value = read_known(self, known);
+    if (LIKELY(plain) && (known = what_is_known(self, &asked)).key != NULL && self->results != NULL) {
+        PyObject *value = read_known(self, &known);
         if (LIKELY(value != NULL) || PyErr_Occurred()) {
-            Py_DECREF(known);
+            Py_DECREF(known.key);
             return value;
         }
     }
     if (UNLIKELY(PyErr_Occurred() != NULL)) {
         return NULL;
     }
-    PyObject *value = ask_python(self, plain ? &asked : NULL, known, args, flags, names);
-    Py_XDECREF(known);
+    PyObject *value = ask_python(self, plain ? &asked : NULL, known.key, args, flags, names);
+    Py_XDECREF(known.key);
     return value;
 }
 
-static PyObject *
-front_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
+/* What is left to do for one argument: it may lie elsewhere, or equal what was passed before. */
+static OUT_OF_LINE PyObject *
+front_of_one(Front *self, PyObject *const *args)
 {
-    if (LIKELY(PyVectorcall_NARGS(flags) == 1 && names == NULL)) {
-        PyObject *value = read_known_quickly((Front *)object, args[0]);
-        if (LIKELY(value != NULL)) {
-            return value;
+    Cache *calls = self->calls;
+    PyObject *value = NULL;
+    Py_hash_t hash = quick_hash_of(args[0]);
+    Py_BEGIN_CRITICAL_SECTION2(calls, self->results);
+    if (LIKELY(hash != -1 && calls->way == MARK)) {
+        uint32_t call = find_from_home(calls, args[0], hash);
+        if (LIKELY(call != ABSENT && call != FAILED)) {
+            value = read_in_place(self, call);
         }
     }
-    return front_otherwise((Front *)object, args, flags, names);
+    Py_END_CRITICAL_SECTION2();
+    return LIKELY(value != NULL) ? value : front_vectorcall((PyObject *)self, args, 1, NULL);
+}
+
+static OUT_OF_LINE PyObject *
+front_of_many(Front *self, PyObject *const *args, size_t flags, PyObject *names)
+{
+    Cache *calls = self->calls;
+    PyObject *value = NULL;
+    Asked asked;
+    if (LIKELY(ask_quickly(&asked, args, flags, names))) {
+        Py_BEGIN_CRITICAL_SECTION2(calls, self->results);
+        if (LIKELY(calls->way == MARK)) {
+            uint32_t call = find_call_quickly(calls, &asked, self->call_type);
+            if (LIKELY(call != ABSENT)) {
+                value = read_in_place(self, call);
+            }
+        }
+        Py_END_CRITICAL_SECTION2();
+    }
+    return LIKELY(value != NULL) ? value : front_vectorcall((PyObject *)self, args, flags, names);
+}
+
+/* The same, where there are results; as short as `function_quick_vectorcall`. */
+static PyObject *
+front_quick_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
+{
+    if (LIKELY(PyVectorcall_NARGS(flags) == 1 && names == NULL)) {
+        Front *self = (Front *)object;
+        Cache *calls = self->calls;
+        PyObject *value = NULL;
+        Py_hash_t hash = quick_hash_of(args[0]);
+        Py_BEGIN_CRITICAL_SECTION2(calls, self->results);
+        if (LIKELY(hash != -1 && calls->way == MARK)) {
+            uint32_t call = place_by_tag(calls, hash);
+            if (LIKELY(calls->entries[call].key == args[0])) {
+                value = read_in_place(self, call);
+            }
+        }
+        Py_END_CRITICAL_SECTION2();
+        return LIKELY(value != NULL) ? value : front_of_one(self, args);
+    }
+    return front_of_many((Front *)object, args, flags, names);
 }
 
 static PyObject *
@@ -388,6 +440,7 @@ front_shorten(PyObject *object, PyObject *given)
     Cache *old[] = {self->calls, self->results};
     self->calls = (Cache *)Py_NewRef(calls);
     self->results = (Cache *)Py_XNewRef(not_none(results));
+    self->vectorcall = self->results == NULL ? front_vectorcall : front_quick_vectorcall;
     Py_XDECREF(old[0]);
     Py_XDECREF(old[1]);
     Py_RETURN_NONE;
@@ -403,7 +456,6 @@ front_new(PyTypeObject *type, PyObject *Py_UNUSED(given), PyObject *Py_UNUSED(na
     if (self != NULL) {
         self->vectorcall = front_vectorcall;
         self->call_type = (PyTypeObject *)Py_NewRef(state->call_type);
-        self->known_type = (PyTypeObject *)Py_NewRef(state->known_type);
 #if PY_VERSION_HEX < 0x030C0000
         /* Classes made in Python inherit this from 3.12 on. One that has a `__call__` of its own is not meant. */
         if (type->tp_call == PyVectorcall_Call) {
@@ -422,15 +474,16 @@ front_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->calls);
     Py_VISIT(self->results);
     Py_VISIT(self->call_type);
-    Py_VISIT(self->known_type);
     return 0;
 }
 
 static int
 front_tp_clear(PyObject *object)
 {
-    Py_CLEAR(((Front *)object)->calls);
-    Py_CLEAR(((Front *)object)->results);
+    Front *self = (Front *)object;
+    self->vectorcall = front_vectorcall;
+    Py_CLEAR(self->calls);
+    Py_CLEAR(self->results);
     return 0;
 }
 
@@ -441,7 +494,7 @@ front_dealloc(PyObject *object)
     PyObject_GC_UnTrack(object);
     (void)front_tp_clear(object);
     Py_XDECREF(((Front *)object)->call_type);
-    Py_XDECREF(((Front *)object)->known_type);
+    PyMem_Free(((Front *)object)->places);
     type->tp_free(object);
     Py_DECREF(type);
 }

@@ -72,33 +72,20 @@ call_function(Function *self, const Asked *asked, PyObject *const *args, size_t 
     return value;
 }
 
-/* Give a result by the shortest way: for one argument that is a str or a small int, where `read_quickly` would read
-   it. NULL where it is not as simple as that, with nothing done. No code of the user's runs. */
+/* Give a result by the shortest way, where `read_quickly` would read it. No code of the user's runs. */
 static ALWAYS_INLINE PyObject *
-give_quickly(Function *self, PyObject *argument)
+give_in_place(Function *self, uint32_t place)
 {
     Cache *cache = self->cache;
-    PyObject *value = NULL;
-    Py_hash_t hash = quick_hash_of(argument);
-    if (UNLIKELY(hash == -1 || self->typed)) {
-        return NULL;
-    }
-    Py_BEGIN_CRITICAL_SECTION(cache);
-    if (LIKELY(cache->deadlines == NULL && cache->policy <= SIEVE)) {
-        uint32_t place = find_quickly(cache, argument, hash);
-        if (LIKELY(place != ABSENT && place != FAILED)) {
-            value = Py_NewRef(cache->entries[place].value);
-            self->hits++;
-            order_use_quickly(cache, place);
-        }
-    }
-    Py_END_CRITICAL_SECTION();
-    return value;
+    self->hits++;
+    order_use_quickly(cache, place);
+    return Py_NewRef(cache->entries[place].value);
 }
 
-static OUT_OF_LINE PyObject *
-function_otherwise(Function *self, PyObject *const *args, size_t flags, PyObject *names)
+static PyObject *
+function_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
 {
+    Function *self = (Function *)object;
     Cache *cache = self->cache;
     Asked asked;
     Now now;
@@ -140,16 +127,45 @@ function_otherwise(Function *self, PyObject *const *args, size_t flags, PyObject
     return call_function(self, &asked, args, flags, names);
 }
 
-static PyObject *
-function_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
+/* What is left to do for one argument: it may lie elsewhere, or equal what was passed before. */
+static OUT_OF_LINE PyObject *
+function_of_one(Function *self, PyObject *const *args)
 {
-    if (LIKELY(PyVectorcall_NARGS(flags) == 1 && names == NULL)) {
-        PyObject *value = give_quickly((Function *)object, args[0]);
-        if (LIKELY(value != NULL)) {
-            return value;
+    Cache *cache = self->cache;
+    PyObject *value = NULL;
+    Py_hash_t hash = quick_hash_of(args[0]);
+    Py_BEGIN_CRITICAL_SECTION(cache);
+    if (LIKELY(hash != -1 && cache->way != NO_SHORT_WAY)) {
+        uint32_t place = find_from_home(cache, args[0], hash);
+        if (LIKELY(place != ABSENT && place != FAILED)) {
+            value = give_in_place(self, place);
         }
     }
-    return function_otherwise((Function *)object, args, flags, names);
+    Py_END_CRITICAL_SECTION();
+    return LIKELY(value != NULL) ? value : function_vectorcall((PyObject *)self, args, 1, NULL);
+}
+
+/* The same, where there is room and types are not told apart. One argument that was passed before is looked up right
+   here, and what is left is jumped to and not called, so that a hit needs hardly a register saved. */
+static PyObject *
+function_quick_vectorcall(PyObject *object, PyObject *const *args, size_t flags, PyObject *names)
+{
+    if (LIKELY(PyVectorcall_NARGS(flags) == 1 && names == NULL)) {
+        Function *self = (Function *)object;
+        Cache *cache = self->cache;
+        PyObject *value = NULL;
+        Py_hash_t hash = quick_hash_of(args[0]);
+        Py_BEGIN_CRITICAL_SECTION(cache);
+        if (LIKELY(hash != -1 && cache->way != NO_SHORT_WAY)) {
+            uint32_t place = place_by_tag(cache, hash);
+            if (LIKELY(cache->entries[place].key == args[0])) {
+                value = give_in_place(self, place);
+            }
+        }
+        Py_END_CRITICAL_SECTION();
+        return LIKELY(value != NULL) ? value : function_of_one(self, args);
+    }
+    return function_vectorcall(object, args, flags, names);
 }
 
 static PyObject *
@@ -223,13 +239,13 @@ function_new(PyTypeObject *type, PyObject *given, PyObject *named)
     }
     Function *self = (Function *)type->tp_alloc(type, 0);
     if (self != NULL) {
-        self->vectorcall = function_vectorcall;
         self->function = Py_NewRef(function);
         self->cache = (Cache *)Py_NewRef(cache);
         self->call_type = (PyTypeObject *)Py_NewRef(state->call_type);
         self->info = Py_NewRef(info);
         self->typed = typed;
         self->keeps = !(cache->limited && cache->limit == 0);
+        self->vectorcall = self->keeps && !self->typed ? function_quick_vectorcall : function_vectorcall;
     }
     return (PyObject *)self;
 }

@@ -102,7 +102,7 @@ read_quickly(Cache *self, PyObject *key, Py_hash_t hash, PyObject **value)
 {
     uint32_t place = FAILED;
     Py_BEGIN_CRITICAL_SECTION(self);
-    if (LIKELY(self->deadlines == NULL && self->policy <= SIEVE)) {
+    if (LIKELY(self->way != NO_SHORT_WAY)) {
         place = find_quickly(self, key, hash);
         if (LIKELY(place != ABSENT && place != FAILED)) {
             *value = Py_NewRef(self->entries[place].value);

@@ -20,22 +20,32 @@ note_plain(Cache *self)
                   !(self->limited && self->limit == 0);
 }
 
-/* Put a new entry into the place of the first to go; what was there is now the caller's. */
+/* Put a new entry into the place of the first to go, and into a slot if one is known; what was there is now the
+   caller's. */
 static inline void
-move_in(Cache *self, PyObject *key, Py_hash_t hash, PyObject *value, PyObject **old_key, PyObject **old)
+move_in(Cache *self, PyObject *key, Py_hash_t hash, uint32_t slot, PyObject *value, PyObject **old_key,
+        PyObject **old)
 {
     unsigned mark = order_admit(self, hash);
     uint32_t place = next_victim(self, 0);
     Entry *entry = &self->entries[place];
     order_evicted(self, place, self->used + 1);
     order_leave(self, place);
-    index_remove(self, place);
+    Py_hash_t old_hash = entry->hash;
+    uint32_t new_tag = tag_of(mixed(hash), self->bits), old_tag = tag_of(mixed(old_hash), self->bits);
+    entry->hash = hash;
+    if (LIKELY(slot != NO_SLOT && new_tag != old_tag)) {
+        self->index[slot] = new_tag | place; /* first, as taking the other out may move it */
+        index_take(self, place, old_hash);
+    }
+    else {
+        index_take(self, place, old_hash);
+        index_insert(self, place);
+    }
     *old_key = entry->key;
     *old = entry->value;
     entry->key = Py_NewRef(key);
     entry->value = Py_NewRef(value);
-    entry->hash = hash;
-    index_insert(self, place);
     order_enter(self, mark, place);
     order_settle(self);
     self->version++;
@@ -48,13 +58,13 @@ write_plainly(Cache *self, PyObject *key, PyObject *value)
 {
     PyObject *old_key = NULL, *old = NULL;
     bool done = false;
-    uint32_t place;
+    uint32_t place, slot;
     Py_hash_t hash = hash_of(key);
     if (UNLIKELY(hash == -1)) {
         return -1;
     }
     Py_BEGIN_CRITICAL_SECTION(self);
-    place = find(self, key, hash);
+    place = find_or_slot(self, key, hash, &slot);
     if (LIKELY(self->plain && self->deadlines == NULL)) { /* still so, after the lookup */
         if (place != ABSENT && place != FAILED) {
             old = self->entries[place].value;
@@ -63,7 +73,7 @@ write_plainly(Cache *self, PyObject *key, PyObject *value)
             done = true;
         }
         else if (place == ABSENT && self->policy != S3FIFO && self->limited && self->used == self->limit) {
-            move_in(self, key, hash, value, &old_key, &old);
+            move_in(self, key, hash, slot, value, &old_key, &old);
             done = true;
         }
         self->sets += done;

@@ -90,17 +90,23 @@ order_leave(Cache *self, uint32_t place)
     }
 }
 
-/* Note that an entry was used, by a policy to which that is a short matter. */
+static ALWAYS_INLINE void
+move_to_end(Cache *self, uint32_t place)
+{
+    if (LIKELY(self->entries[0].prev != place)) {
+        order_remove(self, place);
+        order_append(self, 0, place);
+    }
+}
+
+/* Note that an entry was used, where there is a short way. */
 static ALWAYS_INLINE void
 order_use_quickly(Cache *self, uint32_t place)
 {
-    if (LIKELY(self->policy == LRU)) {
-        if (self->entries[0].prev != place) {
-            order_remove(self, place);
-            order_append(self, 0, place);
-        }
+    if (LIKELY(self->way == MOVE_TO_END)) {
+        move_to_end(self, place);
     }
-    else if (self->policy == SIEVE) {
+    else if (self->way == MARK) {
         self->marks[place] = 1;
     }
 }
@@ -109,8 +115,14 @@ order_use_quickly(Cache *self, uint32_t place)
 static inline void
 order_use(Cache *self, uint32_t place)
 {
-    if (LIKELY(self->policy <= SIEVE)) {
-        order_use_quickly(self, place);
+    if (LIKELY(self->policy == LRU)) {
+        move_to_end(self, place);
+    }
+    else if (self->policy == FIFO) {
+        return;
+    }
+    else if (self->policy == SIEVE) {
+        self->marks[place] = 1;
     }
     else if (self->policy == S3FIFO) {
         self->marks[place] += uses_of(self, place) < MOST_USES;

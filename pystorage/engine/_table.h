@@ -48,6 +48,7 @@
 #define ABSENT 0u
 #define FAILED UINT32_MAX
 
+#define NO_SLOT UINT32_MAX
 #define GONE ((Py_hash_t)-1) /* no object has this hash */
 #define MAX_PLACES (1u << 30)
 #define MIN_BITS 6
@@ -57,6 +58,10 @@
 
 /* Who is the first to go, see `_policy.h`; those after FIFO have marks. */
 enum policy { LRU, FIFO, SIEVE, S3FIFO, TINYLFU, POLICIES };
+
+/* What a hit does where all is simple: there is an index, and a use is a short matter to the policy, and there are
+   no deadlines. One number says so, as hits are so short that each question counts. */
+enum way { NO_SHORT_WAY, MOVE_TO_END, STAY, MARK };
 
 typedef struct {
     PyObject *key; /* NULL at a free place */
@@ -79,6 +84,8 @@ typedef struct {
     Entry *entries;   /* in `memory`, none of them across two lines of the processor's cache */
     void *memory;
     uint32_t bits;
+    uint32_t mask;    /* the number of the last slot */
+    enum way way;
     uint32_t used;
     uint32_t filled;  /* places that were ever used, the heads among them */
     uint32_t room;    /* places that are allocated */
@@ -169,13 +176,21 @@ stir(Py_hash_t hash)
 static inline uint32_t
 home_of(uint32_t mix, uint32_t bits)
 {
-    return mix >> (32 - bits);
+    return mix >> ((0u - bits) & 31); /* there are more than 0 */
 }
 
 static inline uint32_t
 tag_of(uint32_t mix, uint32_t bits)
 {
     return mix >> HOME_BITS << bits;
+}
+
+/* Say whether one of two slots is empty. A product, as compilers make two branches of an `or`, and which of the two it is
+   follows no pattern. */
+static inline bool
+one_is_empty(uint32_t one, uint32_t other)
+{
+    return (uint64_t)one * other == 0;
 }
 
 /* Give the hash of a str that knows it, or of a small int; -1 for all else. */
@@ -186,6 +201,11 @@ quick_hash_of(PyObject *key)
         return ((PyASCIIObject *)key)->hash;
     }
     if (PyLong_CheckExact(key) && IS_SMALL(key)) {
+#if PY_VERSION_HEX < 0x030C0000
+        if (LIKELY(Py_SIZE(key) == 1)) {
+            return (Py_hash_t)((PyLongObject *)key)->ob_digit[0];
+        }
+#endif
         Py_hash_t hash = (Py_hash_t)SMALL_VALUE(key);
         return hash == -1 ? -2 : hash;
     }
@@ -289,28 +309,74 @@ find_from_home(const Cache *self, PyObject *key, Py_hash_t hash)
     }
 }
 
-/* The same, and quick where the very key is in one of the first two slots, as nearly all are. Which of the two has
-   the tag is computed and not branched on: it follows no pattern that a processor could foresee. */
+/* The first two slots of a probe, in which nearly all keys are that are there. */
+typedef struct {
+    uint32_t home;
+    uint32_t first;
+    uint32_t second;
+    uint32_t place; /* the one that has the tag; beyond the mask if none has it */
+} Near;
+
+/* Look at them; there must be an index. Which of the two has the tag is computed and not branched on: it follows no
+   pattern that a processor could foresee. */
+static ALWAYS_INLINE Near
+look_near(const Cache *self, Py_hash_t hash)
+{
+    const uint32_t *index = self->index;
+    uint32_t bits = self->bits, mix = mixed(hash), mask = self->mask, tag = tag_of(mix, bits);
+    uint32_t home = home_of(mix, bits), first = index[home], second = index[(home + 1) & mask];
+    uint32_t place = first ^ tag, other = 0u - (uint32_t)(place > mask);
+    return (Near){home, first, second, place ^ ((first ^ second) & other)};
+}
+
+/* Look a key up as `find_from_home` does, and quickly where the very key is in one of the first two slots. */
 static ALWAYS_INLINE uint32_t
 find_quickly(const Cache *self, PyObject *key, Py_hash_t hash)
 {
-    const uint32_t *index = self->index;
-    if (UNLIKELY(index == NULL)) {
+    if (UNLIKELY(self->index == NULL)) {
         return ABSENT;
     }
-    uint32_t bits = self->bits, mix = mixed(hash), mask = (1u << bits) - 1, tag = tag_of(mix, bits);
-    uint32_t home = home_of(mix, bits), first = index[home], second = index[(home + 1) & mask];
-    uint32_t place = first ^ tag, other = 0u - (uint32_t)(place > mask);
-    place ^= (first ^ second) & other;
-    if (LIKELY(place <= mask)) {
-        if (LIKELY(self->entries[place].key == key)) {
-            return place;
+    Near near = look_near(self, hash);
+    if (LIKELY(near.place <= self->mask)) {
+        if (LIKELY(self->entries[near.place].key == key)) {
+            return near.place;
         }
     }
-    else if ((first == 0) | (second == 0)) {
+    else if (one_is_empty(near.first, near.second)) {
         return ABSENT;
     }
     return find_from_home(self, key, hash);
+}
+
+/* Look a key up to write it: give its place as `find` does, and where it is absent perhaps the slot that it would
+   get, which holds until the index changes; NO_SLOT otherwise. */
+static ALWAYS_INLINE uint32_t
+find_or_slot(Cache *self, PyObject *key, Py_hash_t hash, uint32_t *slot)
+{
+    *slot = NO_SLOT;
+    if (UNLIKELY(self->index == NULL)) {
+        return ABSENT;
+    }
+    Near near = look_near(self, hash);
+    if (near.place <= self->mask) {
+        if (LIKELY(self->entries[near.place].key == key)) {
+            return near.place;
+        }
+    }
+    else if (LIKELY(one_is_empty(near.first, near.second))) {
+        *slot = (near.home + (near.first != 0)) & self->mask;
+        return ABSENT;
+    }
+    uint32_t place = find_from_home(self, key, hash);
+    return LIKELY(place != FAILED) ? place : find_by_asking(self, key, hash);
+}
+
+/* Give the place in the first two slots that has the tag of a hash; ABSENT if none has. There must be an index. */
+static ALWAYS_INLINE uint32_t
+place_by_tag(const Cache *self, Py_hash_t hash)
+{
+    uint32_t place = look_near(self, hash).place;
+    return LIKELY(place <= self->mask) ? place : ABSENT;
 }
 
 /* Give the place of a key, or ABSENT, or FAILED; the answer holds until other code runs. */
@@ -337,25 +403,46 @@ index_insert(Cache *self, uint32_t place)
     }
 }
 
-/* Take a place out of the index, and move back what was pushed on by it. */
-static inline void
-index_remove(Cache *self, uint32_t place)
+/* Say how far a slot is from its home, where that is not too far to be told by its tag. */
+static inline uint32_t
+moved_by_tag(uint32_t slot, uint32_t at)
 {
-    uint32_t bits = self->bits, mask = (1u << bits) - 1, mix = mixed(self->entries[place].hash);
+    return (at - (slot >> (32 - HOME_BITS))) & ((1u << HOME_BITS) - 1);
+}
+
+/* Take the place of a hash out of the index, and move back what was pushed on by it. Mostly that is in one of the
+   first two slots, and no more than one is behind it: then nothing is branched on, as in `look_near`. */
+static inline void
+index_take(Cache *self, uint32_t place, Py_hash_t hash)
+{
+    uint32_t bits = self->bits, mask = self->mask, mix = mixed(hash);
     uint32_t *index = self->index, slot = tag_of(mix, bits) | place, hole = home_of(mix, bits);
-    while (index[hole] != slot) {
+    hole = (hole + (index[hole] != slot)) & mask;
+    while (UNLIKELY(index[hole] != slot)) {
         hole = (hole + 1) & mask;
     }
-    for (uint32_t at = (hole + 1) & mask; (slot = index[at]) != 0; at = (at + 1) & mask) {
-        uint32_t moved = LIKELY(!self->far)
-                             ? (at - (slot >> (32 - HOME_BITS))) & ((1u << HOME_BITS) - 1)
-                             : (at - home_of(mixed(self->entries[slot & mask].hash), bits)) & mask;
+    uint32_t at = (hole + 1) & mask, behind = index[at];
+    if (LIKELY(!self->far && one_is_empty(behind, index[(at + 1) & mask]))) {
+        uint32_t moves = 0u - (uint32_t)(moved_by_tag(behind, at) != 0);
+        index[hole] = behind & moves;
+        index[at] = behind & ~moves;
+        return;
+    }
+    for (; (slot = index[at]) != 0; at = (at + 1) & mask) {
+        uint32_t moved = LIKELY(!self->far) ? moved_by_tag(slot, at)
+                                            : (at - home_of(mixed(self->entries[slot & mask].hash), bits)) & mask;
         if (moved >= ((at - hole) & mask)) {
             index[hole] = slot;
             hole = at;
         }
     }
     index[hole] = 0;
+}
+
+static inline void
+index_remove(Cache *self, uint32_t place)
+{
+    index_take(self, place, self->entries[place].hash);
 }
 
 /* Give how many bits number the slots for so many places, and no fewer than that. */
@@ -368,6 +455,20 @@ bits_for(uint32_t room, uint32_t bits)
     return bits;
 }
 
+/* Say what a hit does. */
+static inline enum way
+way_of(const Cache *self)
+{
+    static const enum way ways[POLICIES] = {[LRU] = MOVE_TO_END, [FIFO] = STAY, [SIEVE] = MARK};
+    return self->index == NULL || self->deadlines != NULL ? NO_SHORT_WAY : ways[self->policy];
+}
+
+static inline void
+note_way(Cache *self)
+{
+    self->way = way_of(self);
+}
+
 /* Take another index, which is empty, in the place of the one that is there. */
 static inline void
 index_exchange(Cache *self, uint32_t *index, uint32_t bits)
@@ -375,6 +476,8 @@ index_exchange(Cache *self, uint32_t *index, uint32_t bits)
     PyMem_Free(self->index);
     self->index = index;
     self->bits = bits;
+    self->mask = (1u << bits) - 1;
+    note_way(self);
     self->far = bits > 32 - HOME_BITS; /* where there is no room for six bits */
     self->version++;
     for (uint32_t place = HEADS; place < self->filled; place++) {
@@ -521,8 +624,9 @@ release_memory(Cache *self)
     self->marks = NULL;
     self->deadlines = NULL;
     self->heap = NULL;
-    self->bits = self->filled = self->room = self->free = self->spare = self->heap_room = 0;
+    self->bits = self->mask = self->filled = self->room = self->free = self->spare = self->heap_room = 0;
     self->version++;
+    note_way(self);
 }
 
 #endif

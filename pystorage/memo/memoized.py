@@ -84,9 +84,8 @@ class Memoized(MayBeMethod, Handled[P, R]):
             else None
         )
         if call_key.is_of_arguments:
-            kind: Any = type(storage)
             # One with a ``get`` of its own is asked by that.
-            results = storage if isinstance(storage, Cache) and kind.get is Cache.get else None
+            results = storage if isinstance(storage, Cache) and storage._has_this_get() else None
             if self._copied is not None or not self._gives_what_is_stored:
                 results = None
             known = OTHERS if results is None else min(results.maxsize or MANY, MANY)

@@ -369,3 +369,7 @@ class CacheStorage(_Bounded[K, V]):
     def _shown(self) -> list[str]:
         limit, *others = super()._shown()
         return [limit, f"policy={self._policy!r}", *others]
+
+
+for _kind in (MemoryStorage, LRUStorage, CacheStorage):
+    _kind._own_get()

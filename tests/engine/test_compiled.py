@@ -6,6 +6,7 @@ import contextlib
 import copy
 import gc
 import os
+import random
 import subprocess
 import sys
 import weakref
@@ -163,6 +164,37 @@ def test_many_colliding_hashes(cache_type: Any) -> None:
         del cache[Same(number)]
         cache._check()
     assert [Same(number) in cache for number in range(100, 106)] == [False, True, True] * 2
+
+
+def home(hashed: int, bits: int) -> int:
+    """Say in which slot of the index a probe for a hash begins."""
+    return ((hashed ^ hashed >> 32) * 0x9E3779B97F4A7C15 & (1 << 64) - 1) >> 64 - bits
+
+
+# The smallest index, a larger one, and runs in that, also longer ones than a tag can tell.
+@pytest.mark.parametrize("limit, bits, homes", [(20, 6, 64), (100, 8, 256), (100, 8, 12), (100, 8, 2)])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_slots_that_push_each_other_on(
+    cache_type: Any, policy: str, limit: int, bits: int, homes: int
+) -> None:
+    """Entries come and go in a full cache whose homes lie together, over the end of the index, too."""
+    last = 1 << bits
+    near = [number for number in range(40_000) if (home(number, bits) + homes // 2) % last < homes]
+    chosen = random.Random(limit + homes)
+    keys = chosen.sample(near, 3 * limit)
+    cache, model = cache_type(limit, policy=policy), {}
+    for turn in range(1000):
+        key = chosen.choice(keys)
+        if chosen.random() < 0.1:
+            expected = model[key] if key in cache else None
+            assert cache.pop(key, None) == expected
+        else:
+            cache[key] = model[key] = turn
+        if turn % 20 == 0:
+            cache._check()
+            there = [key for key in keys if key in cache]
+            assert len(there) == len(cache)
+            assert [cache.peek(key) for key in there] == [model[key] for key in there]
 
 
 @pytest.mark.parametrize("step", [1, 2**16, 2**30, 2**32, 2**45, 0x9E3779B97F4A7C15 >> 3, -(2**31)])

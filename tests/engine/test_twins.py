@@ -19,7 +19,7 @@ from pystorage import ABSENT, KEEP
 from pystorage.engine._checks import POLICIES
 from pystorage.testing import FakeClock
 from tests.engine.implementations import CACHES, on
-from tests.engine.whole import Calls, assert_whole
+from tests.engine.whole import Calls, Implementation, assert_whole
 
 pytestmark = pytest.mark.skipif("c" not in CACHES, reason="the engine in C was not compiled")
 
@@ -212,6 +212,22 @@ def test_they_have_the_same_methods_and_signatures() -> None:
 def test_a_storage_on_c_goes_into_c_at_once() -> None:
     implementation = on("c")
     for cls in (implementation.LRUStorage, implementation.CacheStorage, implementation.MemoryStorage):
-        for slot in ("__getitem__", "__setitem__", "__delitem__", "__contains__", "__len__", "get", "pop"):
+        for slot in ("__getitem__", "__setitem__", "__delitem__", "__contains__", "__len__", "pop"):
             assert not inspect.isfunction(getattr(cls, slot)), slot
             assert getattr(cls, slot) is getattr(CACHES["c"], slot), slot
+        # The same one, that of this very class: CPython calls it without a detour.
+        assert type(cls.get) is type(CACHES["c"].get)
+        assert cls.get.__objclass__ is cls
+        assert cls._has_this_get()
+
+
+def test_a_get_of_somebody_else_is_known(memory: Implementation) -> None:
+    class Below(memory.LRUStorage):  # type: ignore[misc, name-defined]
+        pass
+
+    class Other(Below):
+        def get(self, key: Any, default: Any = None) -> Any:
+            return "other"
+
+    assert (Below._has_this_get(), Other._has_this_get()) == (True, False)
+    assert (Below(1).get("a", 5), Below(1).get("a"), Other(1).get("a")) == (5, None, "other")

@@ -8,11 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
+from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -35,8 +31,10 @@ def one_at_a_time(app: App) -> App:
 
 
 class QuietHandler(MotoRequestHandler):
-    """Says nothing of requests, and keeps small answers from waiting for one another."""
+    """Says nothing of requests, keeps connections, and keeps small answers from waiting for one another."""
 
+    # As real servers do; else each request would be a connection and a thread of its own.
+    protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def log(self, *_: Any) -> None:
@@ -44,7 +42,8 @@ class QuietHandler(MotoRequestHandler):
 
 
 if __name__ == "__main__":
-    app = one_at_a_time(DomainDispatcherApplication(create_backend_app))
+    # Of S3 alone: what tells moto's services apart lists the folder of all of them for each request.
+    app = one_at_a_time(create_backend_app("s3"))
     make_server(
         "127.0.0.1", int(sys.argv[1]), app, threaded=True, request_handler=QuietHandler
     ).serve_forever()

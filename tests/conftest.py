@@ -125,7 +125,7 @@ _OF_THE_WORLD = (
     *("aio/test_databases.py", "aio/test_objects.py", "aio/test_redis.py", "aio/test_redis_connections.py"),
     *(f"conformance/test_{name}.py" for name in ("codecs", "diskcache", "disklru", "filesystem")),
     *(f"conformance/test_{name}.py" for name in ("lmdb", "redis", "s3", "services")),
-    *("memo/test_crowd.py", "memo/test_libraries.py", "memo/test_processes.py"),
+    *("memoize/test_crowd.py", "memoize/test_libraries.py", "memoize/test_processes.py"),
 )
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -40,17 +41,13 @@ class S3Server:
             s3={"addressing_style": "path"},
             **{"read_timeout": 20, **options},
         )
-        return (
-            import_module("boto3.session")
-            .Session()
-            .client(
-                "s3",
-                endpoint_url=url or self.url,
-                region_name="us-east-1",
-                aws_access_key_id=self.access_key,
-                aws_secret_access_key=self.secret_key,
-                config=config,
-            )
+        return _session().client(
+            "s3",
+            endpoint_url=url or self.url,
+            region_name="us-east-1",
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            config=config,
         )
 
     @contextmanager
@@ -66,6 +63,12 @@ class S3Server:
             patch.setenv("AWS_CONFIG_FILE", os.devnull)
             patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
             yield
+
+
+@cache
+def _session() -> Any:
+    """Make one session for the clients of all tests: each reads the description of all of S3 anew."""
+    return import_module("boto3.session").Session()
 
 
 def needs(*packages: str) -> str | None:

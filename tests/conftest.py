@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # How long an example takes says more about what else the machine does than about the code; the time limit of
 # each whole test stays.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# For a run that comes after another: what the code does was looked for there, and here is whether it does it
+# on this Python, too. Tests that name a number of examples keep it.
+settings.register_profile("again", parent=settings.get_profile("patient"), max_examples=25)
 settings.load_profile("patient")
 
 
@@ -125,7 +128,7 @@ _OF_THE_WORLD = (
     *("aio/test_databases.py", "aio/test_objects.py", "aio/test_redis.py", "aio/test_redis_connections.py"),
     *(f"conformance/test_{name}.py" for name in ("codecs", "diskcache", "disklru", "filesystem")),
     *(f"conformance/test_{name}.py" for name in ("lmdb", "redis", "s3", "services")),
-    *("memoize/test_crowd.py", "memoize/test_libraries.py", "memoize/test_processes.py"),
+    *(f"memoize/test_{name}.py" for name in ("crowd", "leases", "libraries", "processes")),
 )
 
 
@@ -134,15 +137,20 @@ _OF_THE_WORLD = (
 _EARLY = ("stores", "conformance", "testing", "storage")
 
 
+def _name_of(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).as_posix()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Let the files alone of which no test would be left: to read them takes as long as many tests."""
+    without = config.option.markexpr == "not world"
+    return True if without and _name_of(collection_path).startswith(_OF_THE_WORLD) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that one Python is enough for, and order all of them."""
-    here = Path(__file__).parent
-
-    def path_of(item: pytest.Item) -> str:
-        return item.path.relative_to(here).as_posix()
-
     for item in items:
-        if path_of(item).startswith(_OF_THE_WORLD):
+        if _name_of(item.path).startswith(_OF_THE_WORLD):
             item.add_marker("world")
     places = {folder: place for place, folder in enumerate(_EARLY)}
-    items.sort(key=lambda item: places.get(path_of(item).partition("/")[0], len(_EARLY)))
+    items.sort(key=lambda item: places.get(_name_of(item.path).partition("/")[0], len(_EARLY)))

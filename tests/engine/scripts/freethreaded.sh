@@ -73,7 +73,7 @@ tar -C "$root" -cf - --exclude=__pycache__ --exclude='*.so' --exclude='*.egg-inf
     pystorage tests setup.cfg setup.py pyproject.toml README.md LICENSE | tar -C "$work/checkout" -xf -
 cd "$work/checkout"
 "$python" -m venv "$work/venv"
-"$work/venv/bin/pip" install -q --only-binary hypothesis -e '.[testing]' pytest-timeout
+"$work/venv/bin/pip" install -q --only-binary hypothesis -e '.[testing]' pytest-timeout anyio
 
 unset PYSTORAGE_PURE PYTHON_GIL
 # What the engine promises is looked at first: a module that does not do so would bring the lock back.

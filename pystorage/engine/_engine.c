@@ -201,7 +201,14 @@ get_maxsize(PyObject *self, void *Py_UNUSED(none))
 static PyObject *
 get_currsize(PyObject *self, void *Py_UNUSED(none))
 {
-    return sweep(SELF(self)) < 0 ? NULL : PyLong_FromUnsignedLongLong(SELF(self)->weight);
+    uint64_t weight;
+    if (sweep(SELF(self)) < 0) {
+        return NULL;
+    }
+    Py_BEGIN_CRITICAL_SECTION(self); /* as for the length */
+    weight = SELF(self)->weight;
+    Py_END_CRITICAL_SECTION();
+    return PyLong_FromUnsignedLongLong(weight);
 }
 
 static PyObject *

@@ -200,7 +200,15 @@ cache_contains(PyObject *self, PyObject *key)
 static Py_ssize_t
 cache_length(PyObject *self)
 {
-    return sweep(SELF(self)) < 0 ? -1 : (Py_ssize_t)SELF(self)->used;
+    Py_ssize_t length;
+    if (sweep(SELF(self)) < 0) {
+        return -1;
+    }
+    /* While another thread writes there may be one more for a moment. */
+    Py_BEGIN_CRITICAL_SECTION(self);
+    length = (Py_ssize_t)SELF(self)->used;
+    Py_END_CRITICAL_SECTION();
+    return length;
 }
 
 static int

@@ -54,16 +54,21 @@ class Writer(Core):
     def _weighed(self, key: Any, value: Any) -> int:
         """Give the weight of an entry, if it may be written."""
         weight = 1 if self._weigher is None else checked_weight(self._weigher(key, value))
-        limit = self._maxsize
+        limit = self._limit_within_measure()
         if limit is not None and (weight > limit or not limit):
             raise refusal(self, key, weight)
         if weight >= 2**63:
             raise beyond_measure(self, key)
         return weight
 
+    def _limit_within_measure(self) -> int | None:
+        """Give the limit, but None if it is more than the engine in C can add up."""
+        limit = self._maxsize
+        return None if limit is None or limit >= 2**63 else limit
+
     def _measure(self, key: Any, more: int) -> None:
         """Refuse what would make all weigh more than the engine in C can add up; the lock is held."""
-        if self._maxsize is None and self._table.weight + more >= 2**63:
+        if self._limit_within_measure() is None and self._table.weight + more >= 2**63:
             raise beyond_measure(self, key)
 
     def _commit(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pystorage import ABSENT, KEEP
@@ -129,6 +129,9 @@ def outcome(storage: Any, name: str, arguments: tuple[Any, ...]) -> tuple[str, o
     weigher=st.sampled_from([None, None, weigh]),
     steps=st.lists(STEPS, max_size=60),
 )
+# Limits that no sum of weights comes near, and weights near them.
+@example("LRUStorage", 1, None, weigh, [("resize", 2**70), ("[]=", 0, 2**80)])
+@example("LRUStorage", 1, None, weigh, [("resize", 2**63), ("[]=", 0, 2**63 - 1), ("[]=", 1, 1)])
 def test_they_do_the_same(kind: str, maxsize: Any, ttl: Any, weigher: Any, steps: list[Any]) -> None:
     calls = [Calls(), Calls()]
     pair = [

@@ -11,6 +11,7 @@ from pystorage.engine import Cache
 from pystorage.memo.asyncbound import AsyncBoundMemoized, mark_async
 from pystorage.memo.asyncplace import face_of, place_of
 from pystorage.memo.calls import AsyncCalls
+from pystorage.memo.cleared import AsyncCleared
 from pystorage.memo.envelope import Envelope, opened
 from pystorage.memo.flight import Ask
 from pystorage.memo.fresh import Note, error_forms, sealed
@@ -39,7 +40,7 @@ D = TypeVar("D")
 S = TypeVar("S")
 
 
-class AsyncMemoized(MayBeMethod, Refreshing[P, R], AsyncCalls[P, R]):
+class AsyncMemoized(MayBeMethod, AsyncCleared, Refreshing[P, R], AsyncCalls[P, R]):
     """An ``async def`` whose results are kept in a storage: what ``memoize`` makes of one.
 
     It is called and awaited as the function is. The methods take the same arguments; what is no argument of
@@ -299,19 +300,6 @@ class AsyncMemoized(MayBeMethod, Refreshing[P, R], AsyncCalls[P, R]):
         if not self._enveloped:
             return await self._place.read_many(keys)
         return {key for key in keys if (await self._seen(key))[1] not in (State.STALE, State.OVER)}
-
-    async def cache_clear(self) -> None:
-        """Forget all results of this function, and its figures; nothing else in the storage is touched.
-
-        Raises:
-            StorageError: The storage refused.
-
-        Cost: one scan of the storage for ``key_prefix`` and one bulk removal.
-        """
-        self._flights.forget()
-        self._trouble.forget()
-        await self._place.clear(self.key_prefix)
-        self._reset()
 
     # ------------------------------------------------------------------ as a function
 

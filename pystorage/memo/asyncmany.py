@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from pystorage.aio._tasks import TaskFlight, TaskFlights, part_of, wait_for
 from pystorage.memo.asyncbound import mark_async
 from pystorage.memo.asyncplace import face_of, place_of
+from pystorage.memo.cleared import AsyncCleared
 from pystorage.memo.flight import Ask
 from pystorage.memo.keybykey import Many
 
@@ -23,7 +24,7 @@ V = TypeVar("V")
 P = ParamSpec("P")
 
 
-class AsyncMemoizedMany(Many[K, P, V]):
+class AsyncMemoizedMany(AsyncCleared, Many[K, P, V]):
     """An ``async def`` of many keys whose results are kept one by one: what ``memoize_many`` makes of one.
 
     Args:
@@ -150,16 +151,3 @@ class AsyncMemoizedMany(Many[K, P, V]):
         for name in names:
             self._flights.forget(name)
         return sum([await self._place.remove(name) for name in names])
-
-    async def cache_clear(self) -> None:
-        """Forget all results of this function, and its figures; nothing else in the storage is touched.
-
-        Raises:
-            StorageError: The storage refused.
-
-        Cost: one scan of the storage for ``key_prefix`` and one bulk removal.
-        """
-        self._flights.forget()
-        self._trouble.forget()
-        await self._place.clear(self.key_prefix)
-        self._reset()

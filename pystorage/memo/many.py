@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, MutableMappi
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from pystorage.memo.callkey import CallKey
+from pystorage.memo.cleared import Cleared
 from pystorage.memo.decorator import call_key_of, own_storage
 from pystorage.memo.flight import Ask, Flight, Flights, wait_for
 from pystorage.memo.keybykey import Many
@@ -28,7 +29,7 @@ V = TypeVar("V")
 P = ParamSpec("P")
 
 
-class MemoizedMany(Many[K, P, V]):
+class MemoizedMany(Cleared, Many[K, P, V]):
     """A function of many keys whose results are kept one by one: what ``memoize_many`` makes.
 
     Args:
@@ -155,22 +156,6 @@ class MemoizedMany(Many[K, P, V]):
         for name in names:
             self._flights.forget(name)
         return sum(self._place.remove(name) for name in names)
-
-    def cache_clear(self) -> None:
-        """Forget all results of this function, and its figures; nothing else in the storage is touched.
-
-        Raises:
-            StorageError: The storage refused.
-
-        Cost: one scan of the storage for ``key_prefix`` and one bulk removal; its own storage is emptied.
-        """
-        self._flights.forget()
-        self._trouble.forget()
-        if self._own:
-            self._storage.clear()
-        else:
-            self._place.clear(self.key_prefix)
-        self._reset()
 
 
 class ManyMemoizer(Protocol):

@@ -16,6 +16,7 @@ from typing import (
 
 from pystorage.engine import Cache
 from pystorage.memo.bound import BoundMemoized
+from pystorage.memo.cleared import Cleared
 from pystorage.memo.flight import Ask, Flights
 from pystorage.memo.handled import Handled
 from pystorage.memo.leading import Leading, can_lead
@@ -41,7 +42,7 @@ MANY: Final = 16384
 OTHERS: Final = 1024
 
 
-class Memoized(MayBeMethod, Handled[P, R]):
+class Memoized(MayBeMethod, Cleared, Handled[P, R]):
     """A function whose results are kept in a storage: what ``memoize`` makes.
 
     It is called as the function is. The methods take the same arguments; what is no argument of the
@@ -144,24 +145,6 @@ class Memoized(MayBeMethod, Handled[P, R]):
                 ask = Ask(key, self._passed(args), {}, self._find)
                 self._flights.run(ask, landed, self, self._options.lock_timeout)
         return len(asked) - len(kept)
-
-    # ------------------------------------------------------------------ the whole
-
-    def cache_clear(self) -> None:
-        """Forget all results of this function, and its figures; nothing else in the storage is touched.
-
-        Raises:
-            StorageError: The storage refused.
-
-        Cost: one scan of the storage for ``key_prefix`` and one bulk removal; its own storage is emptied.
-        """
-        self._flights.forget()
-        self._trouble.forget()
-        if self._own:
-            self._storage.clear()
-        else:
-            self._place.clear(self.key_prefix)
-        self._reset()
 
     # ------------------------------------------------------------------ as a function
 

@@ -146,6 +146,8 @@ class Table:
             if deadline is not None:
                 deadlines.entries[ticket] = entry
                 deadlines.push(deadline, ticket)
+            elif last:
+                deadlines.tidy()
         return old
 
     def share(self, maxsize: int | None, weighed: bool) -> None:

@@ -289,3 +289,12 @@ def test_overwriting_leaves_bounded_garbage(memory: Implementation, clock: FakeC
     assert_whole(lru)
     lru.clear()
     assert_whole(lru)
+
+
+def test_living_for_ever_again_leaves_bounded_garbage(memory: Implementation, clock: FakeClock) -> None:
+    storage = memory.made("LRUStorage", None, timer=clock)
+    for number in range(500):
+        storage.set(number, number, ttl=1 + number)
+    for number in reversed(range(500)):  # as what is due next goes by itself
+        storage[number] = number
+        assert_whole(storage)

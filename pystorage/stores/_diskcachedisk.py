@@ -17,6 +17,23 @@ LARGEST: Final = 2**63
 _PICKLED: Final = "diskcache would pickle it: choose a codec, such as codec='json', or trust=True"
 
 
+class Unread(Exception):
+    """A value lies in a file that cannot be read; the cause says why.
+
+    It is no ``OSError``, as diskcache takes each of those for the absence of the key.
+
+    Args:
+        filename: The file, in the folder.
+
+    Raises:
+        Nothing.
+    """
+
+    def __init__(self, filename: str | None) -> None:
+        super().__init__(filename)
+        self.filename = filename
+
+
 def plain(value: object) -> Any:
     """Give a value that diskcache keeps without pickling.
 
@@ -69,6 +86,7 @@ def disks() -> dict[tuple[bool, str], type]:
 
     class DataDisk(package.Disk):  # type: ignore[misc, name-defined]
         trust = False
+        in_json = False
 
         def __init__(self, directory: str, **options: Any) -> None:
             known = {name: options[name] for name in ("min_file_size", "pickle_protocol") if name in options}
@@ -86,7 +104,11 @@ def disks() -> dict[tuple[bool, str], type]:
             return super().store(value if self.trust or read else plain(value), read, key=key)
 
         def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-            return rows.value_of(self._directory, mode, filename, value, in_json=False, trust=self.trust)
+            how = {"in_json": self.in_json, "trust": self.trust}
+            try:
+                return rows.value_of(self._directory, mode, filename, value, **how)
+            except OSError as error:
+                raise Unread(filename) from error
 
         def remove(self, file_path: str) -> None:
             try:
@@ -96,6 +118,8 @@ def disks() -> dict[tuple[bool, str], type]:
             super().remove(file_path)
 
     class DataJSONDisk(DataDisk):
+        in_json = True
+
         def __init__(self, directory: str, compress_level: int = 1, **options: Any) -> None:
             self.compress_level = compress_level
             super().__init__(directory, **options)
@@ -114,9 +138,6 @@ def disks() -> dict[tuple[bool, str], type]:
 
         def store(self, value: Any, read: bool, key: Any = None) -> Any:
             return super().store(value if read else self._compressed(value), read, key=key)
-
-        def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-            return rows.value_of(self._directory, mode, filename, value, in_json=True, trust=self.trust)
 
     kinds: dict[tuple[bool, str], type] = {(False, "plain"): DataDisk, (False, "json"): DataJSONDisk}
     for (_, name), kind in list(kinds.items()):

@@ -24,7 +24,7 @@ from pystorage.errors import (
 )
 from pystorage.storage import ABSENT, KEEP, Capability, Sentinel, Stats, Storage, Timer, checked_ttl
 from pystorage.stores import _diskcacherows as rows
-from pystorage.stores._diskcachedisk import LARGEST, diskcache, disks, plain
+from pystorage.stores._diskcachedisk import LARGEST, Unread, diskcache, disks, plain
 from pystorage.stores._local import absolute, folder_of, unusual
 from pystorage.stores._migration import MigrationReport, Refused, migrate
 from pystorage.urls import StorageURL, flag
@@ -251,10 +251,27 @@ class DiskCacheStorage(Storage[K, V]):
     def __getitem__(self, key: K) -> V:
         place = self._read_key(key)
         with self._faults("read", key):
-            value = self._cache(place).get(place, default=ABSENT, retry=True)
+            value = self._found(self._cache(place), place)
         if value is ABSENT:
             raise KeyError(key)
         return self._decoded(key, value)
+
+    def _found(self, one: Any, place: Any) -> Any:
+        """Give what an entry holds as diskcache keeps it, or ``ABSENT``."""
+        missing: str | None = None
+        while True:
+            try:
+                return one.get(place, default=ABSENT, retry=True)
+            except Unread as error:
+                cause = error.__cause__
+                if not isinstance(cause, FileNotFoundError):
+                    raise cause or error from None
+                # Whoever writes another value removes the file, after the row has the name of the new one.
+                if error.filename == missing:
+                    raise DecodeError(
+                        f"the file of its value, {missing}, is missing from the folder"
+                    ) from cause
+                missing = error.filename
 
     def __setitem__(self, key: K, value: V) -> None:
         self._put(key, value, None)
@@ -341,7 +358,7 @@ class DiskCacheStorage(Storage[K, V]):
         data = self._encoded(key, new)
         for _ in range(_ATTEMPTS):
             with self._faults("swap", key):
-                found = self._cache(place).get(place, default=ABSENT, retry=True)
+                found = self._found(self._cache(place), place)
             if found is ABSENT or self._decoded(key, found) != old:
                 return False
             # Compared outside of the transaction, as that may be anybody's code.
@@ -355,7 +372,7 @@ class DiskCacheStorage(Storage[K, V]):
         place = self._write_key(key)
         for _ in range(_ATTEMPTS):
             with self._faults("add to", key):
-                found = self._cache(place).get(place, default=ABSENT, retry=True)
+                found = self._found(self._cache(place), place)
             total = by if found is ABSENT else added(key, self._decoded(key, found), by)
             data = self._encoded(key, total)
             if self._replace("add to", key, place, found, data, seconds, keep=found is not ABSENT):
@@ -373,7 +390,7 @@ class DiskCacheStorage(Storage[K, V]):
         """Write a value if the one that was found is still there; its tag stays."""
         one = self._cache(place)
         with self._faults(tried, key), one.transact(retry=True):
-            now_there = one.get(place, default=ABSENT, retry=True)
+            now_there = self._found(one, place)
             if type(now_there) is not type(found) or now_there != found:
                 return False
             deadline, tag = self._row(one, place) or (None, None)

@@ -26,6 +26,7 @@ from pystorage.errors import (
 )
 from pystorage.keys import Key
 from pystorage.storage_provider import StorageProvider
+from pystorage.stores import _diskcacherows as rows
 from pystorage.stores.diskcache import DiskCacheStorage
 from tests.stores.files import needs_proc, open_at
 
@@ -244,8 +245,40 @@ def test_a_link_is_not_followed(cache: diskcache.Cache, tmp_path: Path) -> None:
     (file,) = Path(cache.directory).rglob("*.val")
     file.unlink()
     file.symlink_to(tmp_path / "secret")
-    with DiskCacheStorage[str, Any](cache) as storage, pytest.raises((UnavailableError, KeyError)):
+    with DiskCacheStorage[str, Any](cache) as storage, pytest.raises(UnavailableError):
         storage["key"]
+
+
+def test_a_file_that_is_missing_is_told(cache: diskcache.Cache) -> None:
+    """The key is there, and so it is not absent."""
+    cache["key"] = "x" * 100_000
+    (file,) = Path(cache.directory).rglob("*.val")
+    file.unlink()
+    with DiskCacheStorage[str, Any](cache) as storage:
+        with pytest.raises(DecodeError, match=f"{file.name}, is missing"):
+            storage["key"]
+        with pytest.raises(DecodeError, match="is missing"):
+            storage.swap("key", "x", "y")
+        storage["key"] = "new"
+        assert storage["key"] == "new"
+
+
+def test_a_value_that_is_replaced_between_its_row_and_its_file_is_read(
+    cache: diskcache.Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever writes takes the old file away; the key is there all the time."""
+    cache["key"] = "old" * 100_000
+    read, times = rows.value_of, iter(range(2))
+
+    def late(*given: Any, **options: Any) -> Any:
+        for number in times:  # twice in turn, each time under the reader's eyes
+            cache["key"] = f"new {number}" * 100_000
+            break
+        return read(*given, **options)
+
+    with DiskCacheStorage[str, Any](cache) as storage:
+        monkeypatch.setattr(rows, "value_of", late)
+        assert storage["key"] == "new 1" * 100_000
 
 
 def test_an_unknown_mode_is_told(cache: diskcache.Cache) -> None:
